@@ -1,0 +1,1 @@
+"""Segment events in, consented journey triggers out."""

@@ -1,0 +1,132 @@
+"""An anonymousId: a person of its own until the first link, then a signpost (rule 16)."""
+
+from dataclasses import replace
+
+from pipeline.domain import erasure, subject
+from pipeline.domain.entities import Device, Link
+from pipeline.domain.events import Event
+from pipeline.domain.messages import (
+    Aliased,
+    Ask,
+    Decided,
+    Did,
+    Erase,
+    Handover,
+    Linked,
+    Message,
+    Previous,
+    Recall,
+    Ref,
+    Suppress,
+)
+from pipeline.domain.outputs import Contact
+from pipeline.domain.person import count_for_nobody
+from pipeline.domain.profile import Profile
+from pipeline.domain.subject import Subject
+from pipeline.domain.turn import Turn
+
+
+def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
+    """Take one message for this device."""
+    match message:
+        case Did(event):
+            _take_event(device, ref, event, turn)
+        case Linked(user_id, time, message_id):
+            _link(device, ref, Link(time, message_id, user_id), turn)
+        case Previous(user_id, time, message_id):
+            _previous(device, ref, Link(time, message_id, user_id), turn)
+        case Erase():
+            _erase(device, ref, turn)
+        case Suppress(user_ids):
+            # a device that is somebody else's by now is not theirs to be suppressed
+            device.erased = not device.links or max(device.links).user_id in user_ids
+        case Ask() | Decided() | Recall():
+            _answer(device, ref, message, turn)
+        case _:
+            raise TypeError(type(message))
+
+
+def _take_event(device: Device, ref: Ref, event: Event, turn: Turn) -> None:
+    if device.erased:
+        turn.count("erased")
+        count_for_nobody(event, turn)
+    elif device.seen.repeats(event.message_id, turn.now):
+        turn.count("duplicate")
+    elif (owner := device.owner(event.time)) is not None:
+        turn.tell(Ref("person", owner), Did(event))
+    else:
+        # what the person it may be linked to must know, too
+        device.profile.seen.repeats(event.message_id, turn.now)
+        subject.take_event(Subject(ref, device.profile), event, turn)
+
+
+def _link(device: Device, ref: Ref, link: Link, turn: Turn) -> None:
+    if device.erased:
+        turn.count("erased")
+        return
+    first = not device.links
+    if link not in device.links:
+        device.links.append(link)
+        _compact(device)
+    if first:
+        _hand_over(device, ref, link.user_id, turn)
+
+
+LINKS_MAX = 256
+
+
+def _compact(device: Device) -> None:
+    """A link to the person in force already says nothing new; a device has a bounded history."""
+    device.links.sort()
+    kept = [
+        link
+        for before, link in zip([None, *device.links], device.links, strict=False)
+        if before is None or before.user_id != link.user_id
+    ]
+    device.links = kept
+
+
+def _hand_over(device: Device, ref: Ref, user_id: str, turn: Turn) -> None:
+    """The first link hands everything the device did so far to the person."""
+    profile = device.profile
+    if profile.contact(subject.who_is(ref)) is not None:
+        turn.say(Contact(subject.who_is(ref), moved=True))
+    profile.devices, profile.handed = [ref.id], [ref.id]
+    turn.tell(Ref("person", user_id), Handover(profile))
+    device.handed_to = user_id
+    device.profile = Profile()
+
+
+def _previous(device: Device, ref: Ref, link: Link, turn: Turn) -> None:
+    """Rule 17: the previousId of an alias is looked up as an anonymousId, too."""
+    owner = device.owner(link.time)
+    if owner is None:
+        _link(device, ref, link, turn)
+    elif owner != link.user_id and turn.rules.current.merge_known and not device.erased:
+        turn.tell(Ref("directory", ""), Aliased(owner, link.user_id))
+
+
+def _erase(device: Device, ref: Ref, turn: Turn) -> None:
+    if device.links:
+        turn.tell(Ref("person", max(device.links).user_id), Erase())
+        return
+    erasure.erase(Subject(ref, device.profile), turn)
+    device.profile = Profile()
+    device.erased = True
+
+
+def _answer(device: Device, ref: Ref, message: Ask | Decided | Recall, turn: Turn) -> None:
+    """A case asks who has the anchor: whoever got what the device did, else the device."""
+    me = Subject(ref, device.profile)
+    if device.handed_to is not None:
+        turn.tell(Ref("person", device.handed_to), message)
+        return
+    match message:
+        case Decided(decision):
+            turn.say(replace(decision, who=me.who))
+        case Ask() if not device.erased:
+            subject.ask(me, message, turn)
+        case Recall(trigger, cause):
+            subject.recall(me, trigger, cause, turn)
+        case _:
+            turn.count("erased")

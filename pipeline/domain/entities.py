@@ -1,0 +1,94 @@
+"""The states of entities. Each is owned by one partition and rebuilt by folding its messages."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from pipeline.domain.events import AddressKind, Channel
+from pipeline.domain.facts import EventRef, Facts
+from pipeline.domain.outputs import Attempt, Consent
+from pipeline.domain.profile import Profile
+from pipeline.domain.seen import Seen
+
+
+@dataclass(slots=True)
+class Person:
+    """A userId. `merged_into`: another goes on for it; `erased`: its id is suppressed."""
+
+    profile: Profile = field(default_factory=Profile)
+    merged_into: str | None = None
+    erased: bool = False
+
+
+class Link(NamedTuple):
+    """From this event time on the device is this person's; equal times: the greater messageId."""
+
+    time: int
+    message_id: str
+    user_id: str
+
+
+@dataclass(slots=True)
+class Device:
+    """An anonymousId. Without a link it is a person of its own; `handed_to` got all it did."""
+
+    profile: Profile = field(default_factory=Profile)
+    links: list[Link] = field(default_factory=list)
+    handed_to: str | None = None
+    seen: Seen = field(default_factory=Seen)
+    erased: bool = False
+
+    def owner(self, time: int) -> str | None:
+        """The person in force at an event time; before the earliest link that link's."""
+        if not self.links:
+            return None
+        in_force = [link for link in self.links if link.time <= time]
+        earliest = min(link.time for link in self.links)
+        return max(in_force or [link for link in self.links if link.time == earliest]).user_id
+
+
+@dataclass(slots=True)
+class Case:
+    """A journey and key with `match: key`: whoever reports the events, the facts meet here."""
+
+    journey: str = ""
+    key: str = ""
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(slots=True)
+class Node:
+    """One userId in the directory of merges: who goes on for it."""
+
+    parent: str
+
+
+class Cause(NamedTuple):
+    """What speaks for a retraction. `rank`: an erasure, else an opt-out, else a cancel."""
+
+    at: int
+    rank: int
+    time: int
+    ref: EventRef | None
+
+
+@dataclass(slots=True)
+class OpenTrigger:
+    """A trigger that can still be retracted."""
+
+    attempt: Attempt
+    causes: list[Cause] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Address:
+    """A phone or an email: its opt-ins by channel, who has it, what was sent to it."""
+
+    kind: AddressKind = "phone"
+    consents: dict[Channel, Consent] = field(default_factory=dict)
+    via: dict[Channel, str] = field(default_factory=dict)
+    user_ids: list[str] = field(default_factory=list)
+    open: dict[str, OpenTrigger] = field(default_factory=dict)
+    last_fired: dict[str, int] = field(default_factory=dict)
+
+
+Entity: TypeAlias = Person | Device | Case | Node | Address

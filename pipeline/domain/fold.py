@@ -1,0 +1,105 @@
+"""The fold: one entity takes one message, or the passing of time. A function of the log alone."""
+
+from dataclasses import replace
+
+from pipeline.domain import address, case, device, directory, person, subject
+from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
+from pipeline.domain.events import Event
+from pipeline.domain.facts import EventRef
+from pipeline.domain.ids import usable_id
+from pipeline.domain.messages import Did, Message, Ref
+from pipeline.domain.outputs import Refused
+from pipeline.domain.subject import Subject
+from pipeline.domain.turn import Turn
+
+NEW = {"person": Person, "device": Device, "case": Case, "address": Address}
+
+
+def take(entity: Entity | None, ref: Ref, message: Message, turn: Turn) -> Entity | None:
+    """Let the entity take the message; returns what is to be kept of it, None for nothing."""
+    if isinstance(message, Did):
+        screened = _screen(ref, message.event, turn)
+        if screened is None:
+            return entity
+        message = Did(screened)
+    if ref.kind == "nobody":
+        person.count_for_nobody(_event(message), turn)
+        return None
+    if ref.kind == "directory":
+        directory.take(message, turn)
+        return None
+    if entity is None:
+        entity = NEW[ref.kind]()
+    match entity:
+        case Person():
+            person.take(entity, ref, message, turn)
+        case Device():
+            device.take(entity, ref, message, turn)
+        case Case():
+            case.take(entity, message, turn)
+        case Address():
+            address.take(entity, ref.id, message, turn)
+        case Node():
+            raise TypeError(ref)
+    return entity
+
+
+def _event(message: Message) -> Event:
+    assert isinstance(message, Did)
+    return message.event
+
+
+def _screen(ref: Ref, event: Event, turn: Turn) -> Event | None:
+    """Rule 19 with the rulebook's own list: such an id is treated as absent.
+
+    None: the event is another's, and was told to them.
+    """
+    refused = turn.rules.current.refused
+    if not refused:
+        return event
+    user_id, anonymous_id = _usable(event.user_id, refused), _usable(event.anonymous_id, refused)
+    previous_id = _usable(event.previous_id, refused)
+    screened = replace(event, user_id=user_id, anonymous_id=anonymous_id, previous_id=previous_id)
+    if ref.kind == "nobody" or event.own_id == screened.own_id:
+        return screened
+    if ref.id != event.own_id:
+        return screened  # forwarded: it was screened where it came in
+    if anonymous_id is not None:
+        turn.tell(Ref("device", anonymous_id), Did(screened))
+    else:
+        turn.say(Refused(EventRef.of(event), "no_id"))
+        person.count_for_nobody(screened, turn)
+    return None
+
+
+def _usable(value: str | None, refused: frozenset[str]) -> str | None:
+    return None if value is None else usable_id(value, refused)
+
+
+def tick(entity: Entity, ref: Ref, turn: Turn) -> Entity | None:
+    """Let time pass for the entity; returns what is to be kept of it."""
+    match entity:
+        case Person() | Device():
+            subject.tick(Subject(ref, entity.profile), turn)
+        case Case():
+            case.tick(entity, turn)
+            return None if entity.facts.is_empty() else entity
+        case Address():
+            address.tick(entity, turn)
+            return None if address.is_empty(entity) else entity
+        case Node():
+            pass
+    return entity
+
+
+def due(entity: Entity | None) -> int | None:
+    """When the entity wants its next tick."""
+    match entity:
+        case Person() | Device():
+            return subject.due(entity.profile)
+        case Case():
+            return entity.facts.due
+        case Address():
+            return address.due(entity)
+        case _:
+            return None

@@ -1,0 +1,218 @@
+"""What entities are told: the records of `segment.events`.
+
+An entity lives in the partition of its reference, has one writer and talks to others only by
+these. Each record names the log position that caused it, so that a replay regenerates it and its
+receiver drops what it has taken.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from pipeline.domain.claims import Claim
+from pipeline.domain.events import AddressKind, Event
+from pipeline.domain.facts import Cancel, EventRef, Start
+from pipeline.domain.outputs import Attempt, Decision, Who
+from pipeline.domain.profile import Profile
+
+EntityKind: TypeAlias = Literal["person", "device", "address", "case", "directory", "nobody"]
+
+
+class Ref(NamedTuple):
+    """An entity: a person by userId, a device by anonymousId, an address by itself, a case by the
+    digest of journey and key, the directory's nodes by userId.
+    """
+
+    kind: EntityKind
+    id: str
+
+
+class Position(NamedTuple):
+    """The log position of what caused a record, and its place among what that caused.
+
+    Within one log (`raw/3`, `events/7`) positions only grow.
+    """
+
+    log: str
+    offset: int
+    nth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """To a person, a device or nobody: an event."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """To a device: an event carried its id and this person's."""
+
+    user_id: str
+    time: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """To a device: an alias named it as what the person was called before."""
+
+    user_id: str
+    time: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aliased:
+    """To the directory: merge the person of one userId into that of another."""
+
+    previous: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """To a person, from the directory: you are another from now on."""
+
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """To a person: everything a device or another person knows and waits for."""
+
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """To a case: a start or a cancel of its journey and key."""
+
+    journey: str
+    key: str
+    start: Start | None
+    cancel: Cancel | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """To who has the anchor, from a case: a step is due, judge it."""
+
+    journey: str
+    version: int
+    step: int
+    key: str
+    start: Start
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """To who has the anchor, from a case: tell this decision under the id you go by now."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """To who has the anchor, from a case: a cancel means a step that was judged."""
+
+    trigger: str
+    cause: EventRef
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """To an address: a step passed its person's gates."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """To an address: a trigger should be retracted. `erased`: by an erasure, else by a cancel."""
+
+    trigger: str
+    erased: bool
+    cause: EventRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """To an address: somebody's opt-in or opt-out."""
+
+    kind: AddressKind
+    claim: Claim
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """To an address: whose it is, or no longer is."""
+
+    kind: AddressKind
+    user_id: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wipe:
+    """To an address: someone who had it was erased."""
+
+    kind: AddressKind
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """To a person or a device: right to erasure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """To another id of somebody who was erased; `user_ids` are theirs."""
+
+    user_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EraseCase:
+    """To a case: somebody with starts in it was erased."""
+
+    holders: tuple[Ref, ...]
+    who: Who
+
+
+Message: TypeAlias = (
+    Did
+    | Linked
+    | Previous
+    | Aliased
+    | Merge
+    | Handover
+    | Noted
+    | Ask
+    | Decided
+    | Recall
+    | Attempted
+    | Recalled
+    | Claimed
+    | Held
+    | Wipe
+    | Erase
+    | Suppress
+    | EraseCase
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record for one entity.
+
+    `at` is the log time at which what caused it was taken; None for what comes from `raw`: its
+    own append time. `position` None: a command's, never repeated by a replay of another record.
+    """
+
+    to: Ref
+    position: Position | None
+    at: int | None
+    message: Message

@@ -1,0 +1,178 @@
+"""What the world is told: the records of the outward topics, before they become bytes."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from pipeline.domain.events import AddressKind, Channel, Source
+from pipeline.domain.facts import EventRef, Outcome
+
+RetractionReason: TypeAlias = Literal["late_cancel", "cancelled_after_fire", "opted_out", "erased"]
+GateName: TypeAlias = Literal["audience", "holdout", "address", "consent", "cooldown"]
+
+
+class Gate(NamedTuple):
+    """One gate's verdict on a step."""
+
+    gate: GateName
+    verdict: Literal["pass", "fail"]
+
+
+class Who(NamedTuple):
+    """A person by userId, or a device that nobody was linked to by anonymousId."""
+
+    user_id: str | None
+    anonymous_id: str | None
+
+    @property
+    def key(self) -> str:
+        """The record key: userId, else anonymousId."""
+        return self.user_id or self.anonymous_id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The opt-in that a trigger rests on, with where its evidence stands."""
+
+    channel: Channel
+    subscribed: bool
+    timestamp: int
+    ip: str | None
+    source: str | None
+    text: str | None
+    evidence: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A step on its way to an address: everything a trigger says but the consent."""
+
+    id: str
+    journey: str
+    version: int
+    step: int
+    key: str | None
+    who: Who
+    channel: Channel
+    to: str
+    anchor: EventRef
+    deadline: int
+    expires_at: int
+    cooldown: int
+    include: dict[str, object]
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A journey's step fired."""
+
+    attempt: Attempt
+    fired_at: int
+    consent: Consent
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """A trigger should not be acted upon any more. Who and where are the trigger's own."""
+
+    id: str
+    journey: str
+    key: str | None
+    who: Who
+    channel: Channel
+    to: str
+    reason: RetractionReason
+    cause: EventRef | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of a wait's step, or how a start stands that opened none."""
+
+    id: str
+    journey: str
+    version: int
+    step: int
+    key: str | None
+    who: Who
+    outcome: Outcome
+    reason: str | None
+    deadline: int
+    decided_at: int
+    anchor: EventRef
+    cause: EventRef | None = None
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person as they are, once they have a phone or an email; `moved`: a tombstone."""
+
+    who: Who
+    moved: bool = False
+    anonymous_ids: tuple[str, ...] = ()
+    phone: str | None = None
+    email: str | None = None
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    traits: dict[str, object] = field(default_factory=dict)
+    created_at: int = 0
+    updated_at: int = 0
+    first_seen_at: int = 0
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """Opt-in state of an address and channel; `consent` None: a tombstone."""
+
+    address: str
+    kind: AddressKind
+    channel: Channel
+    consent: Consent | None
+    via: str = ""
+    user_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One opt-in or opt-out, taken or ignored for a reason, as it was said."""
+
+    address: str | None
+    kind: AddressKind | None
+    channel: Channel | None
+    subscribed: bool | None
+    reason: str | None
+    timestamp: int | None
+    ip: str | None
+    source: str | None
+    text: str | None
+    via: str
+    who: Who
+    ref: EventRef
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One of our own events, for the feed back to Segment."""
+
+    event: str
+    who: Who
+    properties: dict[str, object]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that only the rulebook's own list of ids left without a person."""
+
+    ref: EventRef
+    reason: str
+
+
+Output: TypeAlias = (
+    Trigger | Retraction | Decision | Contact | OptIn | Evidence | Happening | Refused
+)

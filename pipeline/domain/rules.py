@@ -1,0 +1,150 @@
+"""The rulebook as the rules use it: conditions compiled, durations in milliseconds."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from pipeline.domain.events import Channel, Event
+
+Match: TypeAlias = Literal["key", "person"]
+Repeat: TypeAlias = Literal["keep_first", "restart"]
+
+
+class Condition(Protocol):
+    """A compiled condition of a rulebook."""
+
+    @property
+    def text(self) -> str:
+        """As the rulebook has it."""
+
+    @property
+    def uses_start(self) -> bool:
+        """Whether it reads `start`, so that it can only be judged beside an anchor."""
+
+    def __call__(self, names: Mapping[str, object]) -> bool | None:
+        """Judge it; None where it cannot be judged (a missing field, a type error)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Which events a start or a cancel means. `name` None: any of that type."""
+
+    type: str
+    name: str | None
+    where: Condition | None = None
+
+    def names(self, event: Event) -> bool:
+        """Whether type and name fit; the condition is judged apart."""
+        return event.type == self.type and self.name in {None, event.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """A share of people who are never contacted, to measure the effect against."""
+
+    percent: float
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One contact of a journey. Durations in ms, `after` from the anchor's event time."""
+
+    number: int
+    after: int
+    channel: Channel
+    expires: int
+    cooldown: int = 0
+    include: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """One journey, as `journeys/*.yaml` states it. `key` is a path, () for one wait a person."""
+
+    name: str
+    version: int
+    start: tuple[Pattern, ...]
+    steps: tuple[Step, ...]
+    unless: tuple[Pattern, ...] = ()
+    key: tuple[str, ...] = ()
+    match: Match = "person"
+    lookback: int = 0
+    lateness: int = 0
+    repeat: Repeat = "keep_first"
+    once: bool = False
+    audience: Condition | None = None
+    holdout: Holdout | None = None
+    description: str = ""
+
+    @property
+    def last_after(self) -> int:
+        """Of the last step."""
+        return self.steps[-1].after
+
+    @property
+    def memory(self) -> int:
+        """How long its facts are remembered (rule 11)."""
+        longest = max(step.after + step.expires for step in self.steps)
+        return self.lookback + self.last_after + longest
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRule:
+    """A track event that means an opt-in or an opt-out."""
+
+    event: str
+    channels: tuple[Channel, ...]
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything that decides, in force as a whole.
+
+    `refused` are ids beyond rule 19's, in lower case.
+    """
+
+    digest: str
+    journeys: tuple[Journey, ...] = ()
+    consent: tuple[ConsentRule, ...] = ()
+    refused: frozenset[str] = frozenset()
+    merge_known: bool = True
+    _consent: dict[str, list[ConsentRule]] = field(init=False, repr=False, compare=False)
+    _by_event: dict[tuple[str, str | None], list[Journey]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        """Index what an event is looked up by."""
+        by_event: dict[tuple[str, str | None], list[Journey]] = {}
+        for journey in self.journeys:
+            for pattern in _each_once(journey.start + journey.unless):
+                by_event.setdefault((pattern.type, pattern.name), []).append(journey)
+        consent: dict[str, list[ConsentRule]] = {}
+        for rule in self.consent:
+            consent.setdefault(rule.event, []).append(rule)
+        object.__setattr__(self, "_by_event", by_event)
+        object.__setattr__(self, "_consent", consent)
+
+    def consent_rules(self, event: Event) -> list[ConsentRule]:
+        """What a track event says about consent."""
+        return self._consent.get(event.name, []) if event.type == "track" else []
+
+    def journeys_of(self, event: Event) -> list[Journey]:
+        """The journeys that name this event, each once, in the order of the rulebook."""
+        exact = self._by_event.get((event.type, event.name), [])
+        wide = self._by_event.get((event.type, None), [])
+        return exact + [journey for journey in wide if journey not in exact] if wide else exact
+
+
+def _each_once(patterns: Iterable[Pattern]) -> Iterator[Pattern]:
+    seen: set[tuple[str, str | None]] = set()
+    for pattern in patterns:
+        name = (pattern.type, pattern.name)
+        if name not in seen:
+            seen.add(name)
+            yield pattern
+
+
+NO_RULES = Rulebook(digest="")

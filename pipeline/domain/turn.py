@@ -1,0 +1,68 @@
+"""One entity's turn: when it is, which rules are in force, and what the entity says in it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.domain.entities import Entity, Node
+from pipeline.domain.events import Event
+from pipeline.domain.messages import Message, Ref
+from pipeline.domain.outputs import Output
+from pipeline.domain.rules import NO_RULES, Journey, Rulebook
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rulebook in force, and every version of every journey that waits may be pinned to."""
+
+    current: Rulebook = NO_RULES
+    versions: dict[str, dict[int, Journey]] = field(default_factory=dict)
+
+    def know(self, rulebook: Rulebook) -> None:
+        """Its journeys can be pinned from now on."""
+        for journey in rulebook.journeys:
+            self.versions.setdefault(journey.name, {})[journey.version] = journey
+
+    def of(self, journey: str) -> Mapping[int, Journey]:
+        """All versions of a journey."""
+        return self.versions.get(journey, {})
+
+    def cancelled_by(self, event: Event) -> list[Journey]:
+        """Versions of journeys for which the event may be a cancel, its condition left aside."""
+        return [
+            journey
+            for versions in self.versions.values()
+            for journey in versions.values()
+            if any(pattern.names(event) for pattern in journey.unless)
+        ]
+
+
+def _no_nodes(_: str) -> Node | None:
+    return None
+
+
+@dataclass(slots=True)
+class Turn:
+    """Collects what an entity says; nothing in it acts.
+
+    `node` reads the directory, which is one entity in many pieces, in its own partition.
+    """
+
+    now: int
+    rules: Rules
+    node: Callable[[str], Node | None] = _no_nodes
+    told: list[tuple[Ref, Message]] = field(default_factory=list)
+    said: list[Output] = field(default_factory=list)
+    changed: dict[Ref, Entity | None] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def tell(self, to: Ref, message: Message) -> None:
+        """Send another entity a record."""
+        self.told.append((to, message))
+
+    def say(self, output: Output) -> None:
+        """Tell the world."""
+        self.said.append(output)
+
+    def count(self, what: str) -> None:
+        """Note that something was dropped or could not be judged, by the reason's name."""
+        self.counts[what] = self.counts.get(what, 0) + 1

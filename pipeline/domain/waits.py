@@ -1,0 +1,171 @@
+"""Rule 5: which waits the starts and cancels of one key give, taken in order of event time.
+
+The first start is the *anchor* of a wait. The wait ends at the first cancel from
+`anchor - lookback` to its last deadline, or else at that deadline; starts up to there belong to
+it, a later one opens the next. What was decided stays: an anchor with a settled step is *pinned*.
+
+`derive` is a function of the facts alone; `journey.py` compares what it gives with how the starts
+stood before, and settles steps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pipeline.domain.facts import Cancel, Facts, Start
+from pipeline.domain.rules import Journey
+from pipeline.domain.times import to_datetime
+
+Versions: TypeAlias = Mapping[int, Journey]
+Standing: TypeAlias = tuple[Literal["superseded", "ignored"], str]
+"""Outcome and reason of a start that is no anchor."""
+
+STALE: Standing = ("ignored", "stale_start")
+ONCE: Standing = ("ignored", "once")
+REPEAT: Standing = ("superseded", "repeat")
+RESTART: Standing = ("superseded", "restart")
+MERGED: Standing = ("superseded", "merged")
+
+
+@dataclass(slots=True)
+class Wait:
+    """An anchor and its rule; `members` are the starts that belong to it and are not its anchor."""
+
+    anchor: Start
+    journey: Journey
+    members: list[Start] = field(default_factory=list)
+
+    def deadline(self, step: int) -> int:
+        """Event time by which the cancel must have come."""
+        return self.anchor.ref.time + self.journey.steps[step - 1].after
+
+    @property
+    def over(self) -> bool:
+        """Every step is settled."""
+        return len(self.anchor.settled) == len(self.journey.steps)
+
+    def open_steps(self) -> list[int]:
+        """Numbers of the steps that are not settled."""
+        return [s.number for s in self.journey.steps if s.number not in self.anchor.settled]
+
+    def due(self, step: int) -> int:
+        """Rule 7: the log time from which on the step is decided."""
+        return max(self.deadline(step), self.anchor.taken_at) + self.journey.lateness
+
+
+@dataclass(slots=True)
+class Derived:
+    """The waits in order, and how every other start stands (by identity)."""
+
+    waits: list[Wait] = field(default_factory=list)
+    others: dict[tuple[str, str], Standing] = field(default_factory=dict)
+
+
+def ends(journey: Journey, anchor: Start, cancel: Cancel) -> bool:
+    """Whether this cancel means the anchor's wait, its time left aside.
+
+    A condition that reads `start` and cannot be judged counts: in doubt nobody is called.
+    """
+    if journey.version in cancel.sure:
+        return True
+    if journey.version not in cancel.maybe:
+        return False
+    start = anchor.names() | {"timestamp": to_datetime(anchor.ref.time)}
+    names = {
+        "properties": cancel.properties,
+        "context": cancel.context,
+        "type": cancel.type,
+        "event": cancel.ref.event,
+        "start": start,
+    }
+    return any(
+        pattern.where is not None
+        and pattern.where.uses_start
+        and pattern.type == cancel.type
+        and pattern.name in {None, cancel.ref.event}
+        and pattern.where(names) is not False
+        for pattern in journey.unless
+    )
+
+
+def first_cancel(journey: Journey, anchor: Start, facts: Facts) -> Cancel | None:
+    """The cancel with the earliest event time from `anchor - lookback` on (rule 6)."""
+    earliest = anchor.ref.time - journey.lookback
+    cancels = [c for c in facts.cancels if c.ref.time >= earliest and ends(journey, anchor, c)]
+    return min(cancels, key=lambda cancel: cancel.order, default=None)
+
+
+def wait_end(journey: Journey, anchor: Start, facts: Facts) -> int:
+    """Up to where, by event time, starts belong to the wait."""
+    last = anchor.ref.time + journey.last_after
+    cancel = first_cancel(journey, anchor, facts)
+    if cancel is not None and cancel.ref.time <= last:
+        last = max(anchor.ref.time, cancel.ref.time)
+    return last if anchor.ended is None else min(last, anchor.ended)
+
+
+def derive(facts: Facts, versions: Versions) -> Derived:
+    """All waits of one key, from nothing but its facts."""
+    starts = sorted((s for s in facts.starts if not s.closed), key=lambda start: start.order)
+    pinned = [start for start in starts if start.settled]
+    derived = Derived()
+    queue = starts[::-1]
+    while queue:
+        start = queue.pop()
+        journey = versions[start.version]
+        if journey.once and _other_is_the_one(start, facts, pinned, derived):
+            derived.others[start.identity] = ONCE
+        elif _came_too_late(start, pinned):
+            derived.others[start.identity] = STALE
+        else:
+            wait = Wait(start, journey)
+            while queue and queue[-1].ref.time <= wait_end(wait.journey, wait.anchor, facts):
+                _join(wait, queue.pop(), pinned, derived, versions)
+            derived.waits.append(wait)
+    return derived
+
+
+def _other_is_the_one(start: Start, facts: Facts, pinned: list[Start], derived: Derived) -> bool:
+    if start.settled:
+        return bool(derived.waits)
+    # an earlier unknown start is stale rather than one too many: both open nothing
+    late = bool(pinned) and (start.known or pinned[0].order < start.order)
+    return facts.once_done or bool(derived.waits) or late
+
+
+def _came_too_late(start: Start, pinned: list[Start]) -> bool:
+    """It first stands as a wait when a later one has a decided step."""
+    return not start.settled and not start.known and bool(pinned) and start.order < pinned[-1].order
+
+
+def _join(
+    wait: Wait, start: Start, pinned: list[Start], derived: Derived, versions: Versions
+) -> None:
+    """A start within the wait: it takes the anchor's place, or belongs to it."""
+    if _takes_over(wait, start, pinned):
+        merged = bool(start.settled)
+        derived.others[wait.anchor.identity] = MERGED if merged else RESTART
+        wait.members.append(wait.anchor)
+        wait.anchor, wait.journey = start, versions[start.version]
+        return
+    wait.members.append(start)
+    derived.others[start.identity] = _standing(wait, start, pinned)
+
+
+def _takes_over(wait: Wait, start: Start, pinned: list[Start]) -> bool:
+    anchor = wait.anchor
+    restart = wait.journey.repeat == "restart"
+    if start.settled:
+        return restart or not anchor.settled
+    if not restart or _came_too_late(start, pinned):
+        return False
+    last_decided = max((wait.deadline(step) for step in anchor.settled), default=None)
+    return last_decided is None or start.ref.time > last_decided
+
+
+def _standing(wait: Wait, start: Start, pinned: list[Start]) -> Standing:
+    if start.settled:
+        return MERGED
+    if wait.over or wait.journey.repeat == "restart" or _came_too_late(start, pinned):
+        return STALE
+    return REPEAT

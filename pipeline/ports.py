@@ -1,0 +1,158 @@
+"""What the processes ask of the outside. Adapters fulfil it; memory ones are real adapters too.
+
+A *partition* here is one of `segment.events`; the store keeps a partition's state under its own
+name and only the partition's owner writes it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class Mark(NamedTuple):
+    """A place in a partition's log: an offset and an index within what the record caused.
+
+    As a watermark: everything before it is in the state. `Mark(8, 0)` says that offset 7 is done
+    and 8 comes next; `Mark(8, 3)` that of a tick at offset 8 three portions are done.
+    As the name of an outbox entry: what the record at that offset caused, in order from 1.
+    Marks of one partition compare as tuples do, and only grow.
+    """
+
+    offset: int
+    index: int
+
+
+START = Mark(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record waiting to be published."""
+
+    mark: Mark
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
+    """Given for internal records; outward ones go where Kafka's own partitioner sends their key."""
+
+
+@dataclass(slots=True)
+class Change:
+    """All that one commit writes, together with the new watermark."""
+
+    watermark: Mark
+    entities: dict[bytes, bytes | None] = field(default_factory=dict)
+    """By entity key; None removes."""
+    due: dict[bytes, int | None] = field(default_factory=dict)
+    """Next instant (ms) at which the entity wants a tick; None takes it off the index."""
+    internal: list[Entry] = field(default_factory=list)
+    outward: list[Entry] = field(default_factory=list)
+
+
+class Progress(NamedTuple):
+    """How far a partition is, as the barrier sees it."""
+
+    watermark: Mark
+    unpublished: Mark | None
+    """The first internal entry that is not known to be published; None: all are."""
+    due: int | None
+    """The earliest instant at which something is due."""
+
+
+class Store(Protocol):
+    """State of all partitions. Raises `StoreUnavailable` where it can't be reached."""
+
+    async def watermark(self, partition: int) -> Mark | None:
+        """Where this partition's state stands; None where it has none yet."""
+
+    async def load(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The entities' bytes, in the order of the keys; one round trip."""
+
+    async def due(self, partition: int, until: int, limit: int) -> list[bytes]:
+        """Keys of entities due at or before `until`, by (instant, key); at most `limit`."""
+
+    async def commit(self, partition: int, expected: Mark | None, change: Change) -> bool:
+        """Write all of `change` if the watermark still is `expected`, else nothing and False."""
+
+    async def outbox(
+        self, partition: int, *, internal: bool, after: Mark | None, limit: int
+    ) -> list[Entry]:
+        """Entries of one of the two outboxes in order, later than `after`."""
+
+    async def trim(self, partition: int, *, internal: bool, upto: Mark) -> None:
+        """Forget entries up to and including `upto`: they were published and acknowledged."""
+
+    async def progress(self, partitions: Iterable[int]) -> Mapping[int, Progress]:
+        """Of every partition given, in one round trip."""
+
+
+class InternalPublisher(Protocol):
+    """Publishes to `segment.events`; one for a process. Order is kept within a target partition."""
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        """Return when all are acknowledged. Any failure is final: the process must end."""
+
+
+class OutwardPublisher(Protocol):
+    """Publishes a partition's outward records exactly once; one for an owned partition."""
+
+    async def open(self) -> Mark | None:
+        """Fence the predecessor, settle what it left, and tell how far it had published."""
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        """Publish all, and the last one's mark as the place reached, or nothing.
+
+        Without entries the place is written again: brokers forget one that is not renewed.
+        Raises `Fenced` when another owner has taken over and `Unsettled` when it can't be known
+        whether it worked; then `open` must come before the next publish.
+        """
+
+    async def confirmed(self) -> Mark | None:
+        """The place, read back: what it covers may be forgotten."""
+
+    async def close(self) -> None:
+        """Give the partition up."""
+
+
+class Log(Protocol):
+    """What the barrier needs to know of Kafka, and where it writes ticks."""
+
+    async def raw_ends(self) -> Mapping[tuple[str, int], int]:
+        """The raw topic's end offsets (the next to be written), by topic and partition."""
+
+    async def normalized(self) -> Mapping[tuple[str, int], int]:
+        """The normalize group's committed offsets: committed once what followed is acknowledged."""
+
+    async def event_ends(self) -> Mapping[int, int]:
+        """End offsets of `segment.events`, by partition."""
+
+    async def append(self, partition: int, value: bytes) -> None:
+        """Append a control record (a tick, a rulebook, an erasure) and wait for it."""
+
+
+class Clock(Protocol):
+    """Wall time; only the leader, the commands and measurements read it."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970, UTC."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class StoreUnavailable(Exception):
+    """The store can't be reached or refuses (memory, wrong version); the message says which."""
+
+
+class LogUnavailable(Exception):
+    """Kafka can't be reached or refuses; the message says what."""
+
+
+class Unsettled(Exception):
+    """A publish was cut off half way: its outcome is known only after opening again."""
+
+
+class Fenced(Exception):
+    """Another owner took this partition's producer; give the partition up."""
