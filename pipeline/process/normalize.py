@@ -1,0 +1,121 @@
+"""Stateless: raw records become events for the entity whose id they carry, or dead letters.
+
+Publishing happens in raw order and positions are those of the raw log, so that a partition of
+`segment.events` can drop what a restart publishes again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipeline.domain.events import Event, Source
+from pipeline.domain.messages import Did, Position, Record, Ref
+from pipeline.ports import Entry, Mark
+from pipeline.wire.records import encode
+from pipeline.wire.segment import Decoded, decode
+from pipeline.wire.state import partition_of
+
+
+class RawRecord(Protocol):
+    """What of a Kafka record is read."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Its Kafka time, ms."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Any."""
+
+    @property
+    def value(self) -> bytes | None:
+        """JSON of a producer."""
+
+
+@dataclass(slots=True)
+class Normalized:
+    """What a batch of raw records became."""
+
+    events: list[Entry] = field(default_factory=list)
+    dead_letters: list[Entry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    longest_bad_run: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Normalizer:
+    """The settings that decoding and routing depend on."""
+
+    partitions: int
+    region: str
+    events_topic: str
+    dead_letter_topic: str
+
+    def normalize(
+        self, topic: str, partition: int, records: Iterable[RawRecord]
+    ) -> Normalized:
+        """Decode, check and route; never raises for what a producer wrote."""
+        result = Normalized()
+        run = 0
+        for record in records:
+            source = Source(topic, partition, record.offset)
+            decoded = decode(record.value, source, record.timestamp, self.region)
+            run = 0 if decoded.events or decoded.dropped else run + 1
+            result.longest_bad_run = max(result.longest_bad_run, run)
+            self._route(record, source, decoded, result)
+        return result
+
+    def _route(
+        self, record: RawRecord, source: Source, decoded: Decoded, result: Normalized
+    ) -> None:
+        for event in decoded.events:
+            result.events.append(self._entry(event))
+        for rejected in decoded.rejected:
+            result.counts[rejected.reason] += 1
+            letter = dead_letter(record, source, rejected.reason, rejected.detail)
+            result.dead_letters.append(
+                Entry(Mark(source.offset, rejected.index + 1), self.dead_letter_topic, *letter)
+            )
+        for dropped in decoded.dropped:
+            result.counts[dropped.reason] += 1
+        result.counts["event"] += len(decoded.events)
+
+    def _entry(self, event: Event) -> Entry:
+        to = destination(event)
+        source = event.source
+        position = Position(f"{source.topic}/{source.partition}", source.offset, event.index + 1)
+        return Entry(
+            mark=Mark(source.offset, event.index + 1),
+            topic=self.events_topic,
+            key=None,
+            value=encode(Record(to, position, None, Did(event))),
+            partition=partition_of(to, self.partitions),
+        )
+
+
+def destination(event: Event) -> Ref:
+    """Whose an event is: the person's, else the device's, else nobody's."""
+    if event.user_id is not None:
+        return Ref("person", event.user_id)
+    if event.anonymous_id is not None:
+        return Ref("device", event.anonymous_id)
+    return Ref("nobody", event.message_id)
+
+
+def dead_letter(
+    record: RawRecord, source: Source, reason: str, detail: str
+) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]:
+    """Key, value and headers of a dead letter: the original bytes, why, and where they stood."""
+    headers: Sequence[tuple[str, str]] = (
+        ("reason", reason),
+        ("detail", detail),
+        ("source-topic", source.topic),
+        ("source-partition", str(source.partition)),
+        ("source-offset", str(source.offset)),
+    )
+    return record.key, record.value, tuple((name, text.encode()) for name, text in headers)

@@ -1,0 +1,153 @@
+"""What one commit will write: the records of a portion folded into entities, nothing done yet.
+
+Everything here is a function of the entities loaded and the records given. Marks of what is
+caused are the cause's own offset and a count, so that a replay cut into other portions makes the
+same.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.domain import fold
+from pipeline.domain.entities import Entity, Node
+from pipeline.domain.messages import Position, Record, Ref
+from pipeline.domain.turn import Rules, Turn
+from pipeline.ports import Change, Entry, Mark
+from pipeline.wire.outputs import render
+from pipeline.wire.records import encode
+from pipeline.wire.state import Ledger, encode_entity, entity_key, partition_of
+
+
+DIRECTORY: Final = Ref("directory", "")
+"""Where aliases are sent; its nodes are entities of their own."""
+
+
+class Missing(Exception):
+    """The fold needs an entity that is not loaded yet."""
+
+    def __init__(self, ref: Ref) -> None:
+        """Which one."""
+        super().__init__(ref.kind)
+        self.ref = ref
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which partition this is, of how many, and how topics are called."""
+
+    partition: int
+    partitions: int
+    prefix: str
+    events_topic: str
+
+    @property
+    def log(self) -> str:
+        """The name of this partition in the positions of what it causes."""
+        return f"events/{self.partition}"
+
+
+@dataclass(slots=True)
+class Portion:
+    """Folds records one after the other over loaded entities; `entities` holds None for absent."""
+
+    place: Place
+    rules: Rules
+    ledger: Ledger
+    entities: dict[Ref, Entity | None]
+    touched: set[Ref] = field(default_factory=set)
+    internal: list[Entry] = field(default_factory=list)
+    outward: list[Entry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, record: Record, offset: int, log_time: int) -> None:
+        """Let the record's entity take it. Raises `Missing`, having changed nothing."""
+        if record.position is not None and not self._is_new(record.position):
+            self.counts["repeated"] += 1
+            return
+        turn = self._turn(log_time if record.at is None else record.at)
+        entity = fold.take(self.entities.get(record.to), record.to, record.message, turn)
+        if record.position is not None:
+            position = record.position
+            self.ledger.taken[position.log] = (position.offset, position.nth)
+        self._keep(record.to, entity)
+        self._collect(turn, offset, 0)
+        self.counts["taken"] += 1
+
+    def tick(self, ref: Ref, offset: int, nth: int, time: int) -> int:
+        """Let time pass for an entity; returns the count of what the tick has caused so far."""
+        entity = self.entities[ref]
+        if entity is None:
+            return nth
+        turn = self._turn(time)
+        self._keep(ref, fold.tick(entity, ref, turn))
+        return self._collect(turn, offset, nth)
+
+    def _is_new(self, position: Position) -> bool:
+        taken = self.ledger.taken.get(position.log)
+        return taken is None or (position.offset, position.nth) > taken
+
+    def _turn(self, now: int) -> Turn:
+        return Turn(now, self.rules, self._node)
+
+    def _node(self, user_id: str) -> Node | None:
+        ref = Ref("directory", user_id)
+        if ref not in self.entities:
+            raise Missing(ref)
+        node = self.entities[ref]
+        return node if isinstance(node, Node) else None
+
+    def _keep(self, ref: Ref, entity: Entity | None) -> None:
+        if ref.kind != "nobody" and ref != DIRECTORY:
+            self.entities[ref] = entity
+            self.touched.add(ref)
+
+    def _collect(self, turn: Turn, offset: int, nth: int) -> int:
+        for ref, entity in turn.changed.items():
+            self._keep(ref, entity)
+        for to, message in turn.told:
+            nth += 1
+            position = Position(self.place.log, offset, nth)
+            self.internal.append(
+                Entry(
+                    mark=Mark(offset, nth),
+                    topic=self.place.events_topic,
+                    key=None,
+                    value=encode(Record(to, position, turn.now, message)),
+                    partition=partition_of(to, self.place.partitions),
+                )
+            )
+        for output in turn.said:
+            nth += 1
+            made = render(
+                output, partition=self.place.partition, offset=offset, nth=nth, at=turn.now
+            )
+            topic = self.place.prefix + made.topic
+            self.outward.append(Entry(Mark(offset, nth), topic, made.key, made.value, made.headers))
+        self.counts.update(turn.counts)
+        return nth
+
+    def put_aside(self, value: bytes | None, offset: int, record: Record, error: str) -> None:
+        """A record on which the fold fails becomes a dead letter in the commit that passes it."""
+        if record.position is not None:
+            self.ledger.taken[record.position.log] = (record.position.offset, record.position.nth)
+        headers = {
+            "reason": "fold_failed",
+            "detail": error,
+            "source-topic": self.place.events_topic,
+            "source-partition": str(self.place.partition),
+            "source-offset": str(offset),
+        }
+        encoded = tuple((name, text.encode()) for name, text in headers.items())
+        topic = f"{self.place.prefix}segment.dead-letter"
+        self.outward.append(Entry(Mark(offset, 1), topic, None, value, encoded))
+        self.counts["fold_failed"] += 1
+
+    def change(self, watermark: Mark) -> Change:
+        """As one commit, which also moves the watermark."""
+        change = Change(watermark, internal=self.internal, outward=self.outward)
+        for ref in self.touched:
+            key, entity = entity_key(ref), self.entities[ref]
+            change.entities[key] = None if entity is None else encode_entity(ref, entity)
+            change.due[key] = fold.due(entity)
+        return change

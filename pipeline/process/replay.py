@@ -1,0 +1,128 @@
+"""The whole pipeline on one simulated clock: tests of rulebooks, backtests and captures run here.
+
+Raw records go through the production decoder, the entities through the production state process;
+only Kafka is a few lists, and time passes as it is told. A tick stands at every instant at which
+something is due, after what arrived at that instant.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.ports import Entry, Store
+from pipeline.process.normalize import Normalizer
+from pipeline.process.portion import Place
+from pipeline.process.state import Committed, StateProcess
+from pipeline.wire.records import Announce, Enforce, Tick, encode, encode_control
+from pipeline.wire.state import partition_of
+
+RAW_TOPIC = "segment.raw"
+EVENTS_TOPIC = "segment.events"
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A record of a log that is a list."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class _Partition:
+    process: StateProcess
+    log: list[Logged] = field(default_factory=list)
+    read: int = 0
+
+    def append(self, value: bytes | None, at: int) -> None:
+        self.log.append(Logged(len(self.log), at, None, value))
+
+
+class Replay:
+    """Feed it raw records in order of log time; what came out stands in `outputs`."""
+
+    def __init__(self, store: Store, partitions: int = 1, region: str = "US") -> None:
+        """`store` must be empty."""
+        self.outputs: list[Entry] = []
+        self.counts: Counter[str] = Counter()
+        self.now = 0
+        self._store = store
+        self._raw_offsets: Counter[tuple[str, int]] = Counter()
+        self._normalizer = Normalizer(partitions, region, EVENTS_TOPIC, "segment.dead-letter")
+        self._partitions = [
+            _Partition(
+                StateProcess(Place(n, partitions, "", EVENTS_TOPIC), store, self._committed)
+            )
+            for n in range(partitions)
+        ]
+
+    async def enforce(self, document: dict[str, Any], digest: str) -> None:
+        """Put a rulebook in force now."""
+        for partition in self._partitions:
+            partition.append(encode_control(Announce(digest, document)), self.now)
+            partition.append(encode_control(Enforce(digest)), self.now)
+        await self._settle()
+
+    async def feed(self, value: bytes | None, at: int) -> None:
+        """A raw record that arrives at `at`; what is due before then is decided first."""
+        await self._reach(at)
+        offset = self._raw_offsets[RAW_TOPIC, 0]
+        self._raw_offsets[RAW_TOPIC, 0] += 1
+        result = self._normalizer.normalize(RAW_TOPIC, 0, [Logged(offset, at, None, value)])
+        self.counts.update(result.counts)
+        self.outputs += result.dead_letters
+        self._publish(result.events)
+        await self._settle()
+
+    async def erase(self, id_: str, at: int) -> None:
+        """Right to erasure of a userId or anonymousId."""
+        await self._reach(at)
+        for ref in (Ref("person", id_), Ref("device", id_)):
+            record = encode(Record(ref, None, None, Erase()))
+            self._partition(ref).append(record, self.now)
+        await self._settle()
+
+    async def advance(self, until: int) -> None:
+        """Let time pass up to and including `until`."""
+        numbers = range(len(self._partitions))
+        while True:
+            progress = await self._store.progress(numbers)
+            dues = {n: at.due for n, at in progress.items() if at.due is not None}
+            earliest = min(dues.values(), default=until + 1)
+            if earliest > until:
+                break
+            self.now = max(self.now, earliest)
+            for number, due in dues.items():
+                if due <= self.now:
+                    self._partitions[number].append(encode_control(Tick(self.now)), self.now)
+            await self._settle()
+        self.now = max(self.now, until)
+
+    async def _reach(self, at: int) -> None:
+        if at > self.now:
+            await self.advance(at - 1)
+            self.now = at
+
+    def _partition(self, ref: Ref) -> _Partition:
+        return self._partitions[partition_of(ref, len(self._partitions))]
+
+    def _publish(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            assert entry.partition is not None
+            self._partitions[entry.partition].append(entry.value, self.now)
+
+    def _committed(self, committed: Committed) -> None:
+        self._publish(committed.internal)
+        self.outputs += committed.outward
+        self.counts.update(committed.counts)
+
+    async def _settle(self) -> None:
+        """Until no entity has anything left to take."""
+        while behind := [p for p in self._partitions if p.read < len(p.log)]:
+            for partition in behind:
+                records = partition.log[partition.read :]
+                partition.read = len(partition.log)
+                await partition.process.apply(records)

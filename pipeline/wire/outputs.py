@@ -1,0 +1,248 @@
+"""Outward records as JSON with CloudEvents headers: what `schemas/` describes."""
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Final
+
+import orjson
+
+from pipeline.domain.events import Source
+from pipeline.domain.facts import EventRef
+from pipeline.domain.outputs import (
+    Consent,
+    Contact,
+    Decision,
+    Evidence,
+    Gate,
+    Happening,
+    OptIn,
+    Output,
+    Refused,
+    Retraction,
+    Trigger,
+)
+from pipeline.domain.ids import digest
+from pipeline.domain.times import format_instant
+
+STANDARD_TRAITS: Final = frozenset(
+    "address age avatar birthday company createdAt description email firstName gender id lastName"
+    " name phone title username website".split()
+)
+"""Segment's reserved traits; all others are custom."""
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A record before its topic gets the pipeline's prefix."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def render(output: Output, *, partition: int, offset: int, nth: int, at: int) -> Rendered:
+    """The record of an output that the log position given caused, at a log time."""
+    topic, key, value, kind = describe(output)
+    position = f"{partition}:{offset}:{nth}"
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": position,
+        "ce_type": f"pipeline.{kind}",
+        "ce_source": f"/segment.events/{partition}",
+        "ce_time": format_instant(at),
+        "content-type": "application/json",
+        "position": position,
+    }
+    return Rendered(
+        topic=topic,
+        key=key.encode() if key else None,
+        value=None if value is None else orjson.dumps(value),
+        headers=tuple((name, text.encode()) for name, text in headers.items()),
+    )
+
+
+@singledispatch
+def describe(output: Output) -> tuple[str, str | None, Json | None, str]:
+    """Topic, key, value and CloudEvents type of an output."""
+    raise TypeError(type(output))
+
+
+@describe.register
+def _(output: Trigger) -> tuple[str, str | None, Json | None, str]:
+    attempt = output.attempt
+    value: Json = {
+        "type": "trigger",
+        "id": attempt.id,
+        "journey": attempt.journey,
+        "version": attempt.version,
+        "step": attempt.step,
+        "key": attempt.key,
+        "userId": attempt.who.user_id,
+        "anonymousId": attempt.who.anonymous_id,
+        "channel": attempt.channel,
+        "to": attempt.to,
+        "anchor": _event(attempt.anchor),
+        "deadline": format_instant(attempt.deadline),
+        "firedAt": format_instant(output.fired_at),
+        "expiresAt": format_instant(attempt.expires_at),
+        "consent": _consent(output.consent),
+        "include": attempt.include,
+        "gates": _gates(output.gates),
+    }
+    return "journey.triggers", attempt.who.key, value, "trigger"
+
+
+@describe.register
+def _(output: Retraction) -> tuple[str, str | None, Json | None, str]:
+    value: Json = {
+        "type": "retraction",
+        "id": output.id,
+        "journey": output.journey,
+        "key": output.key,
+        "userId": output.who.user_id,
+        "anonymousId": output.who.anonymous_id,
+        "channel": output.channel,
+        "to": output.to,
+        "reason": output.reason,
+        "cause": None if output.cause is None else _event(output.cause),
+        "at": format_instant(output.at),
+    }
+    return "journey.triggers", output.who.key, value, "retraction"
+
+
+@describe.register
+def _(output: Decision) -> tuple[str, str | None, Json | None, str]:
+    value: Json = {
+        "id": output.id,
+        "journey": output.journey,
+        "version": output.version,
+        "step": output.step,
+        "key": output.key,
+        "userId": output.who.user_id,
+        "anonymousId": output.who.anonymous_id,
+        "outcome": output.outcome,
+        "reason": output.reason,
+        "deadline": format_instant(output.deadline),
+        "decidedAt": format_instant(output.decided_at),
+        "anchor": _event(output.anchor),
+        "cause": None if output.cause is None else _event(output.cause),
+        "gates": _gates(output.gates),
+    }
+    return "journey.decisions", output.who.key, value, "decision"
+
+
+@describe.register
+def _(output: Contact) -> tuple[str, str | None, Json | None, str]:
+    if output.moved:
+        return "contacts", output.who.key, None, "contact"
+    traits = output.traits
+    anonymous = output.who.anonymous_id
+    value: Json = {
+        "userId": output.who.user_id,
+        "anonymousIds": [anonymous] if anonymous else list(output.anonymous_ids),
+        "phone": output.phone,
+        "email": output.email,
+        "phones": [{"address": p, "isPrimary": p == output.phone} for p in output.phones],
+        "emails": [{"address": e, "isPrimary": e == output.email} for e in output.emails],
+        "traits": {name: v for name, v in traits.items() if name in STANDARD_TRAITS},
+        "custom": {name: v for name, v in traits.items() if name not in STANDARD_TRAITS},
+        "createdAt": format_instant(output.created_at),
+        "updatedAt": format_instant(output.updated_at),
+        "firstSeenAt": format_instant(output.first_seen_at),
+        "source": None if output.source is None else _source(output.source),
+    }
+    return "contacts", output.who.key, value, "contact"
+
+
+@describe.register
+def _(output: OptIn) -> tuple[str, str | None, Json | None, str]:
+    key = f"{output.address}|{output.channel}"
+    consent = output.consent
+    if consent is None:
+        return "optins", key, None, "optin"
+    value: Json = {
+        "address": output.address,
+        "kind": output.kind,
+        **_consent(consent),
+        "via": output.via,
+        "userIds": list(output.user_ids),
+    }
+    return "optins", key, value, "optin"
+
+
+@describe.register
+def _(output: Evidence) -> tuple[str, str | None, Json | None, str]:
+    action = {True: "subscribed", False: "unsubscribed"}
+    value: Json = {
+        "address": output.address,
+        "kind": output.kind,
+        "channel": output.channel,
+        "action": None if output.subscribed is None else action[output.subscribed],
+        "taken": output.reason is None,
+        "reason": output.reason,
+        "timestamp": None if output.timestamp is None else format_instant(output.timestamp),
+        "ip": output.ip,
+        "source": output.source,
+        "text": output.text,
+        "via": output.via,
+        "event": output.ref.event,
+        "userId": output.who.user_id,
+        "anonymousId": output.who.anonymous_id,
+        "messageId": output.ref.message_id,
+        "evidence": _source(output.ref.source),
+        "at": format_instant(output.at),
+    }
+    return "consent.evidence", output.address, value, "evidence"
+
+
+@describe.register
+def _(output: Happening) -> tuple[str, str | None, Json | None, str]:
+    at = format_instant(output.at)
+    value: Json = {
+        "type": "track",
+        "event": output.event,
+        "userId": output.who.user_id,
+        "anonymousId": output.who.anonymous_id,
+        "messageId": digest(output.event, output.who.key, at, repr(sorted(output.properties.items()))),
+        "timestamp": at,
+        "properties": output.properties,
+    }
+    return "segment.outbound", output.who.key, value, "happening"
+
+
+@describe.register
+def _(output: Refused) -> tuple[str, str | None, Json | None, str]:
+    value: Json = {"reason": output.reason, **_event(output.ref)}
+    return "segment.dead-letter", None, value, "refused"
+
+
+def _event(ref: EventRef) -> Json:
+    return {
+        "messageId": ref.message_id,
+        "event": ref.event,
+        "timestamp": format_instant(ref.time),
+        "source": _source(ref.source),
+    }
+
+
+def _source(source: Source) -> Json:
+    return {"topic": source.topic, "partition": source.partition, "offset": source.offset}
+
+
+def _consent(consent: Consent) -> Json:
+    return {
+        "channel": consent.channel,
+        "status": "subscribed" if consent.subscribed else "unsubscribed",
+        "timestamp": format_instant(consent.timestamp),
+        "ip": consent.ip,
+        "source": consent.source,
+        "text": consent.text,
+        "evidence": _source(consent.evidence),
+    }
+
+
+def _gates(gates: tuple[Gate, ...]) -> list[Json]:
+    return [{"gate": gate.gate, "verdict": gate.verdict} for gate in gates]
