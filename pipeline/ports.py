@@ -19,7 +19,7 @@ class Mark(NamedTuple):
     """
 
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # tuples have a method of this name
 
 
 START = Mark(0, 0)

@@ -39,8 +39,11 @@ def take(address: Address, to: str, message: Message, turn: Turn) -> None:
         case Claimed():
             address.kind = message.kind
             _weigh(address, to, message, turn)
-        case Attempted():
-            _attempt(address, message.attempt, turn)
+        case Attempted(attempt) if attempt.ordered:
+            address.queue.append(attempt)
+            address.queued_at = turn.now
+        case Attempted(attempt):
+            _attempt(address, attempt, turn)
         case Recalled():
             rank = ERASED if message.erased else CANCELLED
             _cause(address, message.trigger, rank, message.cause, turn)
@@ -186,7 +189,10 @@ def _wipe(address: Address, to: str, wipe: Wipe, turn: Turn) -> None:
 
 
 def tick(address: Address, turn: Turn) -> None:
-    """Retract what there is a cause for; forget what cannot be retracted any more."""
+    """Judge and retract what there is to; forget what cannot be retracted any more."""
+    for attempt in sorted(address.queue, key=lambda attempt: attempt.order):
+        _attempt(address, attempt, turn)
+    address.queue = []
     for trigger, opened in list(address.open.items()):
         if opened.causes:
             _retract(opened.attempt, min(opened.causes, key=lambda cause: cause[:3]), turn)
@@ -235,8 +241,9 @@ def _properties(attempt: Attempt) -> dict[str, object]:
 
 
 def due(address: Address) -> int | None:
-    """At once where something is to be retracted; else when a trigger can be forgotten."""
+    """At once where something is to be judged or retracted; else when it can be forgotten."""
     pending = [cause.at for opened in address.open.values() for cause in opened.causes]
+    pending += [address.queued_at] if address.queue else []
     if pending:
         return min(pending)
     expiries = [opened.attempt.expires_at for opened in address.open.values()]
@@ -245,4 +252,5 @@ def due(address: Address) -> int | None:
 
 def is_empty(address: Address) -> bool:
     """Nothing left worth keeping."""
-    return not (address.consents or address.user_ids or address.open or address.last_fired)
+    kept = (address.consents, address.user_ids, address.open, address.queue, address.last_fired)
+    return not any(kept)

@@ -1,4 +1,4 @@
-"""The phones, or the emails, of one person: which are known, and which is primary when (rule 15)."""
+"""The phones or emails of one person: which are known, and which is primary when (rule 15)."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -57,7 +57,7 @@ class Book:
         return min(first, key=lambda value: (first[value], value), default=None)
 
     def add(self, mentions: list[Mention]) -> set[str]:
-        """Take mentions in; returns the addresses that were not known before."""
+        """Take mentions in; returns the addresses not known before, or not from so early on."""
         before = self.known()
         for mention in mentions:
             if mention not in self.mentions:
@@ -65,7 +65,7 @@ class Book:
         self.mentions.sort(key=lambda m: (m.newness, m.value or ""))
         while len(self.mentions) > FACTS_MAX:
             del self.mentions[self._tells_least()]
-        return self.known().keys() - before.keys()
+        return {value for value, time in self.known().items() if time != before.get(value)}
 
     def _tells_least(self) -> int:
         """The oldest mention between two that say the same; else the oldest but one."""

@@ -30,7 +30,7 @@ PATIENCE: Final = DAY
 
 
 def said_by(event: Event, turn: Turn) -> Iterable[Said | Ignored]:
-    """Everything an event says about consent, by its entries or by what the rulebook makes of it."""
+    """Everything an event says about consent, by itself or by what the rulebook makes of it."""
     for entry in event.opt_ins:
         yield from_entry(event, entry)
     for rule in turn.rules.current.consent_rules(event):

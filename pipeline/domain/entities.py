@@ -81,13 +81,18 @@ class OpenTrigger:
 
 @dataclass(slots=True)
 class Address:
-    """A phone or an email: its opt-ins by channel, who has it, what was sent to it."""
+    """A phone or an email: its opt-ins by channel, who has it, what was sent to it.
+
+    `queue`: attempts to be judged in order, once all of their instant are there.
+    """
 
     kind: AddressKind = "phone"
     consents: dict[Channel, Consent] = field(default_factory=dict)
     via: dict[Channel, str] = field(default_factory=dict)
     user_ids: list[str] = field(default_factory=list)
     open: dict[str, OpenTrigger] = field(default_factory=dict)
+    queue: list[Attempt] = field(default_factory=list)
+    queued_at: int = 0
     last_fired: dict[str, int] = field(default_factory=dict)
 
 

@@ -22,14 +22,19 @@ def take(entity: Entity | None, ref: Ref, message: Message, turn: Turn) -> Entit
         if screened is None:
             return entity
         message = Did(screened)
-    if ref.kind == "nobody":
-        person.count_for_nobody(_event(message), turn)
-        return None
-    if ref.kind == "directory":
-        directory.take(message, turn)
-        return None
-    if entity is None:
-        entity = NEW[ref.kind]()
+    match ref.kind:
+        case "nobody":
+            person.count_for_nobody(_event(message), turn)
+            return None
+        case "directory":
+            directory.take(message, turn)
+            return None
+    entity = NEW[ref.kind]() if entity is None else entity
+    _take(entity, ref, message, turn)
+    return entity
+
+
+def _take(entity: Entity, ref: Ref, message: Message, turn: Turn) -> None:
     match entity:
         case Person():
             person.take(entity, ref, message, turn)
@@ -41,7 +46,6 @@ def take(entity: Entity | None, ref: Ref, message: Message, turn: Turn) -> Entit
             address.take(entity, ref.id, message, turn)
         case Node():
             raise TypeError(ref)
-    return entity
 
 
 def _event(message: Message) -> Event:

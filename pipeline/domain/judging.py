@@ -54,6 +54,7 @@ def judge(
         deadline=start.ref.time + step.after,
         expires_at=start.ref.time + step.after + step.expires,
         cooldown=step.cooldown,
+        ordered=any(other.cooldown for other in journey.steps),
         include=_included(step.include, start, profile),
         gates=tuple(gates),
     )

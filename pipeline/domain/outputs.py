@@ -44,7 +44,10 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A step on its way to an address: everything a trigger says but the consent."""
+    """A step on its way to an address: everything a trigger says but the consent.
+
+    `ordered`: its journey has a cooldown, so that which of several is first matters (rule 8).
+    """
 
     id: str
     journey: str
@@ -58,8 +61,20 @@ class Attempt:
     deadline: int
     expires_at: int
     cooldown: int
+    ordered: bool
     include: dict[str, object]
     gates: tuple[Gate, ...]
+
+    @property
+    def order(self) -> tuple[int, int, str, str, int]:
+        """Rule 8: deadline, anchor time, anchor messageId, journey, step."""
+        return (
+            self.deadline,
+            self.anchor.time,
+            self.anchor.message_id,
+            self.journey,
+            self.step,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Profile:
         return {name: t.value for name, t in self.traits.items() if t.value is not None}
 
     def join(self, other: "Profile") -> dict[AddressKind, set[str]]:
-        """Take everything over that another side of a link or a merge knows; returns new addresses."""
+        """Take over what another side of a link or a merge knows; returns new addresses."""
         for name, trait in other.traits.items():
             self._set_trait(name, trait)
         for name, stat in other.stats.items():

@@ -164,7 +164,7 @@ def _takes_over(wait: Wait, start: Start, pinned: list[Start]) -> bool:
 
 
 def _standing(wait: Wait, start: Start, pinned: list[Start]) -> Standing:
-    if start.settled:
+    if start.settled or start.known:
         return MERGED
     if wait.over or wait.journey.repeat == "restart" or _came_too_late(start, pinned):
         return STALE

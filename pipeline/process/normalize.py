@@ -56,9 +56,7 @@ class Normalizer:
     events_topic: str
     dead_letter_topic: str
 
-    def normalize(
-        self, topic: str, partition: int, records: Iterable[RawRecord]
-    ) -> Normalized:
+    def normalize(self, topic: str, partition: int, records: Iterable[RawRecord]) -> Normalized:
         """Decode, check and route; never raises for what a producer wrote."""
         result = Normalized()
         run = 0

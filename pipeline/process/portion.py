@@ -18,7 +18,6 @@ from pipeline.wire.outputs import render
 from pipeline.wire.records import encode
 from pipeline.wire.state import Ledger, encode_entity, entity_key, partition_of
 
-
 DIRECTORY: Final = Ref("directory", "")
 """Where aliases are sent; its nodes are entities of their own."""
 

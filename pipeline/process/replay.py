@@ -53,9 +53,7 @@ class Replay:
         self._raw_offsets: Counter[tuple[str, int]] = Counter()
         self._normalizer = Normalizer(partitions, region, EVENTS_TOPIC, "segment.dead-letter")
         self._partitions = [
-            _Partition(
-                StateProcess(Place(n, partitions, "", EVENTS_TOPIC), store, self._committed)
-            )
+            _Partition(StateProcess(Place(n, partitions, "", EVENTS_TOPIC), store, self._committed))
             for n in range(partitions)
         ]
 
@@ -66,12 +64,14 @@ class Replay:
             partition.append(encode_control(Enforce(digest)), self.now)
         await self._settle()
 
-    async def feed(self, value: bytes | None, at: int) -> None:
+    async def feed(self, value: bytes | None, at: int, kafka_time: int | None = None) -> None:
         """A raw record that arrives at `at`; what is due before then is decided first."""
         await self._reach(at)
         offset = self._raw_offsets[RAW_TOPIC, 0]
         self._raw_offsets[RAW_TOPIC, 0] += 1
-        result = self._normalizer.normalize(RAW_TOPIC, 0, [Logged(offset, at, None, value)])
+        result = self._normalizer.normalize(
+            RAW_TOPIC, 0, [Logged(offset, kafka_time or at, None, value)]
+        )
         self.counts.update(result.counts)
         self.outputs += result.dead_letters
         self._publish(result.events)

@@ -76,9 +76,7 @@ class Committed:
 class StateProcess:
     """Takes the records of one partition. Not for use by two tasks at once."""
 
-    def __init__(
-        self, place: Place, store: Store, committed: Callable[[Committed], None]
-    ) -> None:
+    def __init__(self, place: Place, store: Store, committed: Callable[[Committed], None]) -> None:
         """`committed` is told of every commit, in order."""
         self.place = place
         self._store = store
@@ -134,7 +132,9 @@ class StateProcess:
         except UnreadableRecord as error:
             if record.value and record.value[:1] == b"\x94":
                 # ours, but of a version this code does not know: dropping it would lose it
-                raise Halted(f"{self.place.log} at {record.offset}: {error}; update the worker") from error
+                raise Halted(
+                    f"{self.place.log} at {record.offset}: {error}; update the worker"
+                ) from error
             return None
 
     async def _pass_over(self, record: LogRecord) -> None:
@@ -192,9 +192,7 @@ class StateProcess:
             self._cache.popitem(last=False)
         self._committed(Committed(portion.internal, portion.outward, portion.counts))
 
-    async def _isolate(
-        self, records: Sequence[tuple[LogRecord, Record]], error: Exception
-    ) -> None:
+    async def _isolate(self, records: Sequence[tuple[LogRecord, Record]], error: Exception) -> None:
         """The fold failed: find the record it fails on, and put that one aside."""
         await self.open()
         if len(records) > 1:

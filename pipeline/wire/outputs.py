@@ -8,6 +8,7 @@ import orjson
 
 from pipeline.domain.events import Source
 from pipeline.domain.facts import EventRef
+from pipeline.domain.ids import digest
 from pipeline.domain.outputs import (
     Consent,
     Contact,
@@ -21,7 +22,6 @@ from pipeline.domain.outputs import (
     Retraction,
     Trigger,
 )
-from pipeline.domain.ids import digest
 from pipeline.domain.times import format_instant
 
 STANDARD_TRAITS: Final = frozenset(
@@ -206,7 +206,9 @@ def _(output: Happening) -> tuple[str, str | None, Json | None, str]:
         "event": output.event,
         "userId": output.who.user_id,
         "anonymousId": output.who.anonymous_id,
-        "messageId": digest(output.event, output.who.key, at, repr(sorted(output.properties.items()))),
+        "messageId": digest(
+            output.event, output.who.key, at, repr(sorted(output.properties.items()))
+        ),
         "timestamp": at,
         "properties": output.properties,
     }

@@ -14,6 +14,7 @@ from pipeline.domain.messages import Message, Position, Record, Ref
 
 VERSION: Final = 1
 
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Everything written to the raw topic up to `time` (ms) has been taken into account."""

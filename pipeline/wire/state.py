@@ -59,7 +59,7 @@ def _forgotten(entity: Entity) -> bool:
             return entity.erased
         case Address():
             subscribed = any(consent.subscribed for consent in entity.consents.values())
-            return not (subscribed or entity.user_ids or entity.open)
+            return not (subscribed or entity.user_ids or entity.open or entity.queue)
         case _:
             return False
 

@@ -1,0 +1,77 @@
+"""Everything that is wrong with a rulebook's folder, at once."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from pipeline.rulebook.cases import read_cases
+from pipeline.rulebook.conditions import fields_read_without_has
+from pipeline.rulebook.expectations import named_journey
+from pipeline.rulebook.findings import Finding, errors, nearest
+from pipeline.rulebook.load import Sources, read
+from pipeline.rulebook.shape import Node
+
+__all__ = ["Finding", "check", "check_sources", "errors"]
+
+
+def check(folder: Path) -> list[Finding]:
+    """Findings of a folder, in the order of files and lines; warnings among them."""
+    return check_sources(read(folder))
+
+
+def check_sources(sources: Sources) -> list[Finding]:
+    """Findings of what was read: those of reading, of the test files, and warnings."""
+    for root in sources.journeys:
+        _warn_of_reads(root)
+    journeys = [made["journey"] for made in sources.document.get("journeys", [])]
+    for root in sources.tests:
+        read_cases(root)
+        _check_names(root, journeys)
+    return sorted(set(sources.findings))
+
+
+def _warn_of_reads(root: Node) -> None:
+    if not root.has_keys():
+        return
+    for node, consequence in _conditions(root):
+        if not isinstance(node.value, str):
+            continue
+        for field in fields_read_without_has(node.value):
+            message = f"{field} is read without has(); where it is missing, {consequence}"
+            remedy = f"add has({field}) if that is not meant"
+            if "[" in field:
+                holder, _, last = field.rpartition("[")
+                remedy = f"add {last.removesuffix(']')} in {holder} if that is not meant"
+            node.note(message, remedy, "warning")
+
+
+def _conditions(root: Node) -> Iterator[tuple[Node, str]]:
+    if root.has("start"):
+        for node in _wheres(root.at("start")):
+            yield node, "nothing starts"
+    if root.has("unless"):
+        for node in _wheres(root.at("unless")):
+            yield node, "the wait ends"
+    if root.has("audience"):
+        yield root.at("audience"), "nobody is contacted"
+
+
+def _wheres(node: Node) -> Iterator[Node]:
+    each = list(node.items()) if isinstance(node.value, list) else [node]
+    return (part.at("where") for part in each if part.has("where"))
+
+
+def _check_names(root: Node, journeys: Collection[str]) -> None:
+    """The journeys that a test expects something of must exist."""
+    if not root.has("cases") or not isinstance(root.value["cases"], list):
+        return
+    for case in root.at("cases").items():
+        for part in ("expect", "decisions"):
+            if not case.has(part) or not isinstance(case.value[part], list):
+                continue
+            for node in case.at(part).items():
+                named = named_journey(node.value) if node.has_keys() else None
+                if named is None or named[1] in journeys:
+                    continue
+                near = nearest(str(named[1]), journeys)
+                remedy = f"did you mean `{near}`?" if near else "write a journey of this rulebook"
+                node.at(named[0]).error(f"there is no journey `{named[1]}`", remedy)

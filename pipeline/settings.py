@@ -1,0 +1,267 @@
+"""All settings, read from the environment once; and the names made of `PIPELINE_PREFIX`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
+
+Delivery: TypeAlias = Literal["exactly-once", "at-least-once"]
+
+_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{0,100}")
+_HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+_MAX_PARTITIONS: Final = 1024
+_MAX_PORT: Final = 65535
+
+
+class SettingsError(Exception):
+    """A setting is wrong. One line: what, where, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Every name under which the pipeline is known outside, with the prefix before it."""
+
+    prefix: str = ""
+
+    def of(self, name: str) -> str:
+        """The name with the prefix."""
+        return self.prefix + name
+
+    @property
+    def raw(self) -> str:
+        """The topic that any producer writes Segment events to."""
+        return self.of("segment.raw")
+
+    @property
+    def events(self) -> str:
+        """The topic of what entities are told."""
+        return self.of("segment.events")
+
+    @property
+    def triggers(self) -> str:
+        """The topic of triggers and retractions."""
+        return self.of("journey.triggers")
+
+    @property
+    def decisions(self) -> str:
+        """The topic of the outcome of every wait."""
+        return self.of("journey.decisions")
+
+    @property
+    def contacts(self) -> str:
+        """The compacted topic of contacts."""
+        return self.of("contacts")
+
+    @property
+    def optins(self) -> str:
+        """The compacted topic of opt-in states."""
+        return self.of("optins")
+
+    @property
+    def evidence(self) -> str:
+        """The topic of opt-ins and opt-outs, kept for ever."""
+        return self.of("consent.evidence")
+
+    @property
+    def dead_letters(self) -> str:
+        """The topic of what was refused."""
+        return self.of("segment.dead-letter")
+
+    @property
+    def outbound(self) -> str:
+        """The topic of our own happenings, for the feed back to Segment."""
+        return self.of("segment.outbound")
+
+    @property
+    def worker_group(self) -> str:
+        """The consumer group of the workers: of normalize and of the state agent."""
+        return self.of("pipeline")
+
+    @property
+    def relay_group(self) -> str:
+        """The group whose committed offsets are the places of the relays."""
+        return self.of("relay")
+
+    def transactional_id(self, partition: int) -> str:
+        """Of the producer that owns a partition's outward records."""
+        return self.of(f"relay-{partition}")
+
+    def keys(self, partition: int) -> bytes:
+        """What every Redis key of a partition begins with; the braces keep them in one slot."""
+        return self.of(f"{{p{partition}}}:").encode()
+
+    def pipeline_key(self, name: str) -> bytes:
+        """A Redis key of the pipeline as a whole."""
+        return self.of(f"{{pipeline}}:{name}").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """Where the brokers are and how to speak to them; None where one is to be started."""
+
+    servers: str | None = None
+    protocol: str = "PLAINTEXT"
+    mechanism: str | None = None
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of README's table of settings. Secrets are kept out of its text form."""
+
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    redis_url: str | None = field(default=None, repr=False)
+    partitions: int = 32
+    names: Names = field(default_factory=Names)
+    delivery: Delivery = "exactly-once"
+    region: str = "US"
+    http_host: str = "127.0.0.1"
+    http_port: int = 6066
+    write_keys_file: Path | None = None
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings. An empty value counts as none given.
+
+    Raises:
+        SettingsError: at the first that is wrong.
+    """
+    http_host, http_port = _host_port(environ, "PIPELINE_HTTP", "127.0.0.1:6066")
+    write_keys = _value(environ, "PIPELINE_WRITE_KEYS_FILE")
+    return Settings(
+        kafka=_kafka(environ),
+        redis_url=_redis_url(environ),
+        partitions=_partitions(environ),
+        names=Names(_prefix(environ)),
+        delivery=_delivery(environ),
+        region=_region(environ),
+        http_host=http_host,
+        http_port=http_port,
+        write_keys_file=None if write_keys is None else Path(write_keys),
+    )
+
+
+def _value(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(name, "").strip() or None
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str | None:
+    """A secret from the variable, or from the file that NAME_FILE names."""
+    path = _value(environ, f"{name}_FILE")
+    value = _value(environ, name)
+    if path is None:
+        return value
+    if value is not None:
+        raise SettingsError(f"{name} and {name}_FILE are both set: unset one of them")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SettingsError(
+            f"{name}_FILE: can't read {path} ({reason}): give a readable text file"
+        ) from None
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str | None:
+    value = _value(environ, name)
+    if value is not None and value not in choices:
+        raise SettingsError(f"{name}: {value!r} is not known: use one of {', '.join(choices)}")
+    return value
+
+
+def _kafka(environ: Mapping[str, str]) -> KafkaSettings:
+    servers = _value(environ, "KAFKA_BOOTSTRAP_SERVERS")
+    for server in (servers or "").split(","):
+        if servers and not _HOST_PORT.fullmatch(server.strip()):
+            raise SettingsError(
+                f"KAFKA_BOOTSTRAP_SERVERS: {server.strip()!r} is no address:"
+                " give host:port, several with commas between"
+            )
+    protocol = _choice(environ, "KAFKA_SECURITY_PROTOCOL", _PROTOCOLS) or "PLAINTEXT"
+    mechanism = _choice(environ, "KAFKA_SASL_MECHANISM", _MECHANISMS)
+    username = _secret(environ, "KAFKA_SASL_USERNAME")
+    password = _secret(environ, "KAFKA_SASL_PASSWORD")
+    if protocol.startswith("SASL"):
+        mechanism = mechanism or "PLAIN"
+        for name, value in (("USERNAME", username), ("PASSWORD", password)):
+            if value is None:
+                raise SettingsError(
+                    f"KAFKA_SASL_{name} is missing: KAFKA_SECURITY_PROTOCOL={protocol} needs it"
+                )
+    ca_file = _value(environ, "KAFKA_SSL_CA_FILE")
+    if ca_file is not None and not Path(ca_file).is_file():
+        raise SettingsError(f"KAFKA_SSL_CA_FILE: no file {ca_file}: give a PEM file")
+    return KafkaSettings(servers, protocol, mechanism, username, password, ca_file)
+
+
+def _redis_url(environ: Mapping[str, str]) -> str | None:
+    url = _secret(environ, "REDIS_URL")
+    if url is None:
+        return None
+    # the address may hold a password, so no message shows it
+    try:
+        parts = urlsplit(url)
+        good = parts.port != 0 and bool(parts.hostname or parts.path)
+    except ValueError:
+        raise SettingsError(
+            "REDIS_URL: its host or port can't be read: use redis://host:6379/0"
+        ) from None
+    if parts.scheme not in _REDIS_SCHEMES or not good:
+        raise SettingsError(
+            "REDIS_URL is no address of a Redis: use redis://host:6379/0, rediss:// or unix://path"
+        )
+    return url
+
+
+def _partitions(environ: Mapping[str, str]) -> int:
+    value = _value(environ, "PIPELINE_PARTITIONS")
+    if value is None:
+        return 32
+    if not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PARTITIONS):
+        raise SettingsError(
+            f"PIPELINE_PARTITIONS: {value!r}: give a whole number from 1 to {_MAX_PARTITIONS}"
+        )
+    return int(value)
+
+
+def _prefix(environ: Mapping[str, str]) -> str:
+    value = _value(environ, "PIPELINE_PREFIX") or ""
+    if not _PREFIX.fullmatch(value):
+        raise SettingsError(
+            f"PIPELINE_PREFIX: {value!r}: use at most 100 letters, digits, dots, dashes and"
+            " underscores, as topic names do"
+        )
+    return value
+
+
+def _delivery(environ: Mapping[str, str]) -> Delivery:
+    value = _choice(environ, "PIPELINE_DELIVERY", get_args(Delivery))
+    return "at-least-once" if value == "at-least-once" else "exactly-once"
+
+
+def _region(environ: Mapping[str, str]) -> str:
+    value = _value(environ, "PIPELINE_REGION") or "US"
+    if value == "US":
+        return value
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value not in SUPPORTED_REGIONS:
+        raise SettingsError(
+            f"PIPELINE_REGION: {value!r} is no region: give two capital letters, as US or GB"
+        )
+    return value
+
+
+def _host_port(environ: Mapping[str, str], name: str, default: str) -> tuple[str, int]:
+    value = _value(environ, name) or default
+    match = _HOST_PORT.fullmatch(value)
+    if match is None or int(match[2]) > _MAX_PORT:
+        raise SettingsError(f"{name}: {value!r} is no address: give host:port, as {default}")
+    return match[1].strip("[]"), int(match[2])

@@ -1,0 +1,99 @@
+"""What the transport can be told, and what it asks of the processes it serves."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from faust.types import TP
+
+EARLIEST = -2
+"""As an own position: the oldest record that is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How to speak to the brokers; names as Kafka clients have them."""
+
+    protocol: str = "PLAINTEXT"
+    mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+
+    def client(self) -> dict[str, Any]:
+        """The arguments of any aiokafka client."""
+        args: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.protocol.startswith("SASL"):
+            args["sasl_mechanism"] = self.mechanism or "PLAIN"
+            args["sasl_plain_username"] = self.username
+            args["sasl_plain_password"] = self.password
+        if self.protocol.endswith("SSL"):
+            args["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+        return args
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Times in seconds, sizes in bytes."""
+
+    servers: str
+    group: str
+    instance: str | None = None
+    """Static membership: a restart within the session time keeps its partitions."""
+    client: str = "pipeline"
+    security: Security = Security()
+    session: float = 10.0
+    heartbeat: float = 3.0
+    rebalance: float = 30.0
+    stuck: float = 90.0
+    """A handler that takes longer fails the worker; one that reads nothing leaves the group."""
+    patience: float = 8.0
+    """How long a rebalance or a stop waits for the batches in hand before it cancels them."""
+    commit: float = 0.25
+    records: int = 2000
+    depth: int = 3
+    """Batches of a partition that are queued or in hand: the back pressure."""
+    linger: float = 0.025
+    """Read linger: a fetch waits so long for `linger_bytes` to come together."""
+    linger_bytes: int = 1 << 20
+    fetch_bytes: int = 1 << 20
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+
+    def __post_init__(self) -> None:
+        if self.patience + 10 > self.rebalance:
+            raise ValueError("patience must leave 10 s of the rebalance timeout for the hooks")
+
+
+class Hooks(Protocol):
+    """Called one at a time, never two at once; an exception in any of them ends the worker."""
+
+    async def on_assigned(self, tps: set[TP]) -> None:
+        """Before anything is read from these partitions: fence, open, take over.
+
+        May come twice for the same partitions without `on_revoked` in between.
+        """
+
+    async def positions(self, tps: set[TP]) -> Mapping[TP, int]:
+        """Where to start: an offset or EARLIEST. What is left out starts where the group
+        committed, or at the earliest record if it never did."""
+
+    async def on_revoked(self, tps: set[TP]) -> None:
+        """No handler runs for these any more and their offsets are committed; let go of them.
+
+        Not called when the worker fails, nor for what a dead session lost before it noticed.
+        """
+
+
+class NoHooks:
+    """Partitions come and go unnoticed, and all start where the group committed."""
+
+    async def on_assigned(self, tps: set[TP]) -> None:
+        """Nothing."""
+
+    async def positions(self, tps: set[TP]) -> Mapping[TP, int]:
+        """None of our own."""
+        return {}
+
+    async def on_revoked(self, tps: set[TP]) -> None:
+        """Nothing."""
