@@ -9,7 +9,7 @@ from typing import Final
 from pipeline.domain.claims import Claim
 from pipeline.domain.entities import Address, Cause, OpenTrigger
 from pipeline.domain.events import AddressKind
-from pipeline.domain.facts import EventRef
+from pipeline.domain.facts import EventRef, Outcome
 from pipeline.domain.messages import Attempted, Claimed, Held, Message, Recalled, Wipe
 from pipeline.domain.outputs import (
     Attempt,
@@ -45,8 +45,7 @@ def take(address: Address, to: str, message: Message, turn: Turn) -> None:
         case Attempted(attempt):
             _attempt(address, attempt, turn)
         case Recalled():
-            rank = ERASED if message.erased else CANCELLED
-            _cause(address, message.trigger, rank, message.cause, turn)
+            _recall(address, message, turn)
         case Held():
             address.kind = message.kind
             _hold(address, message)
@@ -79,7 +78,7 @@ def _weigh(address: Address, to: str, claimed: Claimed, turn: Turn) -> None:
     )
     address.via[claim.channel] = claim.via
     turn.say(_opt_in(address, to, claim))
-    if now is None or now.subscribed != claim.subscribed:
+    if claimed.who.key and (now is None or now.subscribed != claim.subscribed):
         name = "Contact Subscribed" if claim.subscribed else "Contact Unsubscribed"
         properties: dict[str, object] = {"channel": claim.channel, address.kind: to}
         turn.say(Happening(name, claimed.who, properties, turn.now))
@@ -139,7 +138,24 @@ def _attempt(address: Address, attempt: Attempt, turn: Turn) -> None:
     turn.say(Happening("Journey Triggered", attempt.who, _properties(attempt), turn.now))
 
 
-def _decision(attempt: Attempt, outcome: str, reason: str | None, turn: Turn) -> Decision:
+def _recall(address: Address, recalled: Recalled, turn: Turn) -> None:
+    for attempt in [queued for queued in address.queue if queued.id == recalled.trigger]:
+        address.queue.remove(attempt)
+        if recalled.erased:
+            turn.say(_decision(attempt, "erased", "erasure", turn))
+        else:
+            turn.say(_decision(attempt, "cancelled", "cancelled", turn, recalled.cause))
+    rank = ERASED if recalled.erased else CANCELLED
+    _cause(address, recalled.trigger, rank, recalled.cause, turn)
+
+
+def _decision(
+    attempt: Attempt,
+    outcome: Outcome,
+    reason: str | None,
+    turn: Turn,
+    cause: EventRef | None = None,
+) -> Decision:
     return Decision(
         id=attempt.id,
         journey=attempt.journey,
@@ -147,11 +163,12 @@ def _decision(attempt: Attempt, outcome: str, reason: str | None, turn: Turn) ->
         step=attempt.step,
         key=attempt.key,
         who=attempt.who,
-        outcome="fired" if outcome == "fired" else "suppressed",
+        outcome=outcome,
         reason=reason,
         deadline=attempt.deadline,
         decided_at=turn.now,
         anchor=attempt.anchor,
+        cause=cause,
         gates=attempt.gates,
     )
 
@@ -207,6 +224,8 @@ def _retract(attempt: Attempt, cause: Cause, turn: Turn) -> None:
         Retraction(
             id=attempt.id,
             journey=attempt.journey,
+            version=attempt.version,
+            step=attempt.step,
             key=attempt.key,
             who=attempt.who,
             channel=attempt.channel,

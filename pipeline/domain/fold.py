@@ -5,7 +5,6 @@ from dataclasses import replace
 from pipeline.domain import address, case, device, directory, person, subject
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.events import Event
-from pipeline.domain.facts import EventRef
 from pipeline.domain.ids import usable_id
 from pipeline.domain.messages import Did, Message, Ref
 from pipeline.domain.outputs import Refused
@@ -71,7 +70,7 @@ def _screen(ref: Ref, event: Event, turn: Turn) -> Event | None:
     if anonymous_id is not None:
         turn.tell(Ref("device", anonymous_id), Did(screened))
     else:
-        turn.say(Refused(EventRef.of(event), "no_id"))
+        turn.say(Refused(event, "no_id"))
         person.count_for_nobody(screened, turn)
     return None
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from pipeline.domain.events import AddressKind, Channel, Source
+from pipeline.domain.events import AddressKind, Channel, Event, Source
 from pipeline.domain.facts import EventRef, Outcome
 
 RetractionReason: TypeAlias = Literal["late_cancel", "cancelled_after_fire", "opted_out", "erased"]
@@ -93,6 +93,8 @@ class Retraction:
 
     id: str
     journey: str
+    version: int
+    step: int
     key: str | None
     who: Who
     channel: Channel
@@ -184,7 +186,7 @@ class Happening:
 class Refused:
     """An event that only the rulebook's own list of ids left without a person."""
 
-    ref: EventRef
+    event: Event
     reason: str
 
 

@@ -7,14 +7,17 @@ Publishing happens in raw order and positions are those of the raw log, so that 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.domain.events import Event, Source
 from pipeline.domain.messages import Did, Position, Record, Ref
 from pipeline.ports import Entry, Mark
 from pipeline.wire.records import encode
-from pipeline.wire.segment import Decoded, decode
+from pipeline.wire.segment import Decoded, Rejected, decode
 from pipeline.wire.state import partition_of
+
+NAMED_MAX: Final = 20
+"""Items of a batch that a dead letter names."""
 
 
 class RawRecord(Protocol):
@@ -75,10 +78,11 @@ class Normalizer:
             result.events.append(self._entry(event))
         for rejected in decoded.rejected:
             result.counts[rejected.reason] += 1
-            letter = dead_letter(record, source, rejected.reason, rejected.detail)
-            result.dead_letters.append(
-                Entry(Mark(source.offset, rejected.index + 1), self.dead_letter_topic, *letter)
-            )
+        if decoded.rejected:
+            # one letter a record: a batch with many bad items must not be copied for each
+            letter = dead_letter(record, source, decoded.rejected)
+            mark = Mark(source.offset, 1)
+            result.dead_letters.append(Entry(mark, self.dead_letter_topic, *letter))
         for dropped in decoded.dropped:
             result.counts[dropped.reason] += 1
         result.counts["event"] += len(decoded.events)
@@ -106,11 +110,19 @@ def destination(event: Event) -> Ref:
 
 
 def dead_letter(
-    record: RawRecord, source: Source, reason: str, detail: str
+    record: RawRecord, source: Source, rejected: Sequence[Rejected]
 ) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]:
-    """Key, value and headers of a dead letter: the original bytes, why, and where they stood."""
-    headers: Sequence[tuple[str, str]] = (
-        ("reason", reason),
+    """Key, value and headers of a dead letter: the original bytes, why, and where they stood.
+
+    Of a batch the reason is the first item's; the detail names the items refused.
+    """
+    first, *others = rejected
+    detail = first.detail
+    if others:
+        items = ", ".join(f"{item.index}: {item.reason}" for item in rejected[:NAMED_MAX])
+        detail = f"{len(rejected)} items: {items}"
+    headers = (
+        ("reason", first.reason),
         ("detail", detail),
         ("source-topic", source.topic),
         ("source-partition", str(source.partition)),

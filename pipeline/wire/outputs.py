@@ -45,6 +45,8 @@ class Rendered:
 
 def render(output: Output, *, partition: int, offset: int, nth: int, at: int) -> Rendered:
     """The record of an output that the log position given caused, at a log time."""
+    if isinstance(output, Refused):
+        return _dead_letter(output)
     topic, key, value, kind = describe(output)
     position = f"{partition}:{offset}:{nth}"
     headers = {
@@ -62,6 +64,31 @@ def render(output: Output, *, partition: int, offset: int, nth: int, at: int) ->
         value=None if value is None else orjson.dumps(value),
         headers=tuple((name, text.encode()) for name, text in headers.items()),
     )
+
+
+def _dead_letter(output: Refused) -> Rendered:
+    """The fold has no original bytes: the event as it was decoded, and where it stood."""
+    event = output.event
+    value: Json = {
+        "type": event.type,
+        "event": event.name,
+        "messageId": event.message_id,
+        "userId": event.user_id,
+        "anonymousId": event.anonymous_id,
+        "timestamp": format_instant(event.time),
+        "properties": event.properties,
+        "traits": event.traits,
+        "context": event.context,
+    }
+    headers = {
+        "reason": output.reason,
+        "detail": "the rulebook refuses its ids",
+        "source-topic": event.source.topic,
+        "source-partition": str(event.source.partition),
+        "source-offset": str(event.source.offset),
+    }
+    encoded = tuple((name, text.encode()) for name, text in headers.items())
+    return Rendered("segment.dead-letter", None, orjson.dumps(value), encoded)
 
 
 @singledispatch
@@ -101,6 +128,8 @@ def _(output: Retraction) -> tuple[str, str | None, Json | None, str]:
         "type": "retraction",
         "id": output.id,
         "journey": output.journey,
+        "version": output.version,
+        "step": output.step,
         "key": output.key,
         "userId": output.who.user_id,
         "anonymousId": output.who.anonymous_id,
@@ -213,12 +242,6 @@ def _(output: Happening) -> tuple[str, str | None, Json | None, str]:
         "properties": output.properties,
     }
     return "segment.outbound", output.who.key, value, "happening"
-
-
-@describe.register
-def _(output: Refused) -> tuple[str, str | None, Json | None, str]:
-    value: Json = {"reason": output.reason, **_event(output.ref)}
-    return "segment.dead-letter", None, value, "refused"
 
 
 def _event(ref: EventRef) -> Json:
