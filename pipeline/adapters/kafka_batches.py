@@ -79,7 +79,8 @@ async def _build(
 
 def _append(batch: Any, entry: Entry) -> bool:
     """False where the batch is full, which closes it. The first record always fits."""
-    added = batch.append(timestamp=None, key=entry.key, value=entry.value, headers=entry.headers)
+    headers = list(entry.headers)  # nothing else will do
+    added = batch.append(timestamp=None, key=entry.key, value=entry.value, headers=headers)
     return added is not None
 
 

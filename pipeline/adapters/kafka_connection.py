@@ -1,13 +1,14 @@
-"""One bare client of a process, for what consumers and producers don't offer; and log ends by it."""
+"""One bare client of a process, for what consumers and producers don't offer; log ends by it."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     BrokerNotAvailableError,
+    KafkaError,
     LeaderNotAvailableError,
     NodeNotReadyError,
     for_code,
@@ -23,6 +24,7 @@ _READ_COMMITTED: Final = 1
 _LATEST: Final = -1
 _EARLIEST: Final = -2
 _SECONDS: Final = 10.0
+_PAUSE: Final = 0.05
 
 Place = tuple[str, int]
 
@@ -63,21 +65,40 @@ class LogEnds:
 
     async def ends(self, topics: Sequence[str]) -> dict[Place, int]:
         """The next offset to be written, of every partition that there is at this moment."""
-        with translated(f"reading the end of {', '.join(topics)}"):
-            async with asyncio.timeout(_SECONDS):
-                client = await self._connection.client()
-                client.set_topics(topics)
-                # partitions may have been added, and no record of theirs may be overlooked
-                if not await client.force_metadata_update():
-                    raise BrokerNotAvailableError("no metadata")
-                places = [(t, p) for t in topics for p in self._partitions(client, t)]
-                return await self._ask(client, places, _LATEST)
+
+        async def ask() -> dict[Place, int]:
+            client = await self._connection.client()
+            client.set_topics(topics)
+            # partitions may have been added, and no record of theirs may be overlooked
+            if not await client.force_metadata_update():
+                raise BrokerNotAvailableError("no metadata")
+            places = [(t, p) for t in topics for p in self._partitions(client, t)]
+            return await self._ask(client, places, _LATEST)
+
+        return await self._until_led(ask, f"reading the end of {', '.join(topics)}")
 
     async def starts(self, places: Sequence[Place]) -> dict[Place, int]:
         """The first offset that is still there, or the end where nothing is."""
-        with translated("reading the start of topics"):
+
+        async def ask() -> dict[Place, int]:
+            return await self._ask(await self._connection.client(), places, _EARLIEST)
+
+        return await self._until_led(ask, "reading the start of topics")
+
+    @staticmethod
+    async def _until_led(
+        ask: Callable[[], Awaitable[dict[Place, int]]], what: str
+    ) -> dict[Place, int]:
+        """While leaders move or a topic is just being made, ask again."""
+        with translated(what):
             async with asyncio.timeout(_SECONDS):
-                return await self._ask(await self._connection.client(), places, _EARLIEST)
+                while True:
+                    try:
+                        return await ask()
+                    except KafkaError as error:
+                        if not error.retriable:
+                            raise
+                    await asyncio.sleep(_PAUSE)
 
     @staticmethod
     def _partitions(client: Any, topic: str) -> list[int]:

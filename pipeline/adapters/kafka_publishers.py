@@ -43,6 +43,7 @@ class KafkaPublisher:
         self._linger = linger
         self._producer: AIOKafkaProducer | None = None
         self._waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
+        self._sending: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
         self._some = asyncio.Event()
         self._flushing: asyncio.Task[None] | None = None
         self._failure: LogUnavailable | None = None
@@ -60,6 +61,7 @@ class KafkaPublisher:
                 raise
         self._producer = producer
         self._flushing = asyncio.create_task(self._flush(producer), name="internal-publisher")
+        self._flushing.add_done_callback(self._ended)
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         """See `InternalPublisher`."""
@@ -78,7 +80,6 @@ class KafkaPublisher:
         if self._flushing is not None:
             self._flushing.cancel()
             await asyncio.wait([self._flushing])
-        self._fail(LogUnavailable("Kafka: the internal producer is closed"), self._waiting)
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await stop(producer)
@@ -88,30 +89,26 @@ class KafkaPublisher:
             await self._some.wait()
             await asyncio.sleep(self._linger)
             self._some.clear()
-            batch, self._waiting = self._waiting, []
-            try:
-                await send_all(producer, [entry for entries, _ in batch for entry in entries])
-            except asyncio.CancelledError:
-                self._waiting = batch + self._waiting
-                raise
-            except (KafkaError, OSError) as error:
-                failure = unavailable(error, "publishing internal records")
-                self._fail(failure, batch + self._waiting)
-                return
-            for _, done in batch:
+            self._sending, self._waiting = self._waiting, []
+            entries = [entry for some, _ in self._sending for entry in some]
+            await send_all(producer, entries)
+            for _, done in self._sending:
                 if not done.done():
                     done.set_result(None)
+            self._sending = []
 
-    def _fail(
-        self,
-        failure: LogUnavailable,
-        waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]],
-    ) -> None:
-        self._failure = failure
-        for _, done in waiting:
+    def _ended(self, flushing: asyncio.Task[None]) -> None:
+        """Whatever ended the flushing, nobody may wait for it in vain."""
+        error = None if flushing.cancelled() else flushing.exception()
+        if error is None:
+            self._failure = LogUnavailable("Kafka: the internal producer is closed")
+        else:
+            self._failure = unavailable(error, "publishing internal records")
+            self._failure.__cause__ = error
+        for _, done in self._sending + self._waiting:
             if not done.done():
-                done.set_exception(failure)
-        self._waiting = []
+                done.set_exception(self._failure)
+        self._sending, self._waiting = [], []
 
 
 class TransactionalPublisher:

@@ -1,6 +1,7 @@
 """An anonymousId: a person of its own until the first link, then a signpost (rule 16)."""
 
 from dataclasses import replace
+from typing import Final
 
 from pipeline.domain import erasure, subject
 from pipeline.domain.entities import Device, Link
@@ -17,6 +18,7 @@ from pipeline.domain.messages import (
     Previous,
     Recall,
     Ref,
+    Returned,
     Suppress,
 )
 from pipeline.domain.outputs import Contact
@@ -26,20 +28,26 @@ from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
 
 
+LINKS_MAX: Final = 256
+"""A device in a shop can see thousands of people; what is older counts for late events alone."""
+
+
 def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
     """Take one message for this device."""
     match message:
         case Did(event):
             _take_event(device, ref, event, turn)
-        case Linked(user_id, time, message_id):
+        case Linked(user_id, time, message_id, event):
             _link(device, ref, Link(time, message_id, user_id), turn)
+            if event is not None:
+                turn.tell(Ref("person", user_id), Returned(event))
         case Previous(user_id, time, message_id):
             _previous(device, ref, Link(time, message_id, user_id), turn)
         case Erase():
             _erase(device, ref, turn)
         case Suppress(user_ids):
-            # a device that is somebody else's by now is not theirs to be suppressed
-            device.erased = not device.links or max(device.links).user_id in user_ids
+            # a device that others used too is not theirs alone: what falls to them is dropped there
+            device.erased = all(link.user_id in user_ids for link in device.links)
         case Ask() | Decided() | Recall():
             _answer(device, ref, message, turn)
         case _:
@@ -72,18 +80,14 @@ def _link(device: Device, ref: Ref, link: Link, turn: Turn) -> None:
         _hand_over(device, ref, link.user_id, turn)
 
 
-LINKS_MAX = 256
-
-
 def _compact(device: Device) -> None:
-    """A link to the person in force already says nothing new; a device has a bounded history."""
+    """Bounds the history: first goes a link between two of the same person, the oldest of them."""
     device.links.sort()
-    kept = [
-        link
-        for before, link in zip([None, *device.links], device.links, strict=False)
-        if before is None or before.user_id != link.user_id
-    ]
-    device.links = kept
+    while len(device.links) > LINKS_MAX:
+        users = [link.user_id for link in device.links]
+        inner = range(1, len(users) - 1)
+        least = (n for n in inner if users[n - 1] == users[n] == users[n + 1])
+        del device.links[next(least, 1)]
 
 
 def _hand_over(device: Device, ref: Ref, user_id: str, turn: Turn) -> None:

@@ -46,11 +46,23 @@ class Did:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """To a device: an event carried its id and this person's."""
+    """To a device: an event carried its id and this person's.
+
+    With the event where the device is new to the person: it comes back behind what the device
+    hands over, so that it is judged beside it.
+    """
 
     user_id: str
     time: int
     message_id: str
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """To a person: an event of theirs that went by way of its device."""
+
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,7 @@ class Wipe:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """To a person or a device: right to erasure."""
+    """To a person: right to erasure. One that was never seen passes it on to its namesake device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +197,7 @@ class EraseCase:
 Message: TypeAlias = (
     Did
     | Linked
+    | Returned
     | Previous
     | Aliased
     | Merge

@@ -21,6 +21,7 @@ from pipeline.domain.messages import (
     Previous,
     Recall,
     Ref,
+    Returned,
     Suppress,
 )
 from pipeline.domain.outputs import Contact
@@ -44,7 +45,9 @@ def take(person: Person, ref: Ref, message: Message, turn: Turn) -> None:
 def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
     match message:
         case Did(event):
-            _take_event(person, me, event, turn)
+            _receive(person, me, event, turn)
+        case Returned(event):
+            _take_event(me, event, turn)
         case Handover(profile):
             subject.join(me, profile, turn)
         case Merge(into):
@@ -56,19 +59,29 @@ def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
         case Recall(trigger, cause):
             subject.recall(me, trigger, cause, turn)
         case Erase():
+            if not person.profile.first_seen_at:
+                # nobody known by this userId: it may be an anonymousId
+                turn.tell(Ref("device", me.ref.id), Erase())
             erasure.erase(me, turn)
             erasure.suppress(person)
         case _:
             raise TypeError(type(message))
 
 
-def _take_event(person: Person, me: Subject, event: Event, turn: Turn) -> None:
+def _receive(person: Person, me: Subject, event: Event, turn: Turn) -> None:
     if person.profile.seen.repeats(event.message_id, turn.now):
         turn.count("duplicate")
         return
-    if event.user_id is not None and event.anonymous_id is not None:
-        link = Linked(me.ref.id, event.time, event.message_id)
-        turn.tell(Ref("device", event.anonymous_id), link)
+    device = event.anonymous_id if event.user_id is not None else None
+    new = device is not None and device not in person.profile.devices
+    if device is not None:
+        link = Linked(me.ref.id, event.time, event.message_id, event if new else None)
+        turn.tell(Ref("device", device), link)
+    if not new:
+        _take_event(me, event, turn)
+
+
+def _take_event(me: Subject, event: Event, turn: Turn) -> None:
     subject.take_event(me, event, turn)
     if event.type == "alias" and event.previous_id is not None:
         previous = Previous(me.ref.id, event.time, event.message_id)
@@ -94,7 +107,7 @@ def _merge(person: Person, me: Subject, into: str, turn: Turn) -> None:
 def _take_erased(ref: Ref, message: Message, turn: Turn) -> None:
     """Rule 20: dropped, but for what must not be called against and what was on its way."""
     match message:
-        case Did(event):
+        case Did(event) | Returned(event):
             turn.count("erased")
             count_for_nobody(event, turn)
         case Handover(profile):

@@ -80,9 +80,8 @@ class Replay:
     async def erase(self, id_: str, at: int) -> None:
         """Right to erasure of a userId or anonymousId."""
         await self._reach(at)
-        for ref in (Ref("person", id_), Ref("device", id_)):
-            record = encode(Record(ref, None, None, Erase()))
-            self._partition(ref).append(record, self.now)
+        ref = Ref("person", id_)
+        self._partition(ref).append(encode(Record(ref, None, None, Erase())), self.now)
         await self._settle()
 
     async def advance(self, until: int) -> None:

@@ -67,10 +67,14 @@ def _match(
     owner: dict[int, int] = {}
 
     def place(want: int, tried: set[int]) -> bool:
+        free = next((at for at in possible[want] if at not in owner), None)
+        if free is not None:
+            owner[free] = want
+            return True
         for at in possible[want]:
             if at not in tried:
                 tried.add(at)
-                if at not in owner or place(owner[at], tried):
+                if place(owner[at], tried):
                     owner[at] = want
                     return True
         return False

@@ -54,7 +54,7 @@ class CompiledCondition:
         """Judge it; None where that can't be done. Never raises, and never takes long."""
         try:
             verdict = self._run({**names, STEPS: [STEPS_MAX]} if self._loops else names)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a condition never stops the log
             return None
         return verdict if verdict is True or verdict is False else None
 

@@ -110,7 +110,8 @@ def _opt_in(channel: str, node: Node, first: int | None) -> _OptIn | None:
         if not node.map(OPT_IN_KEYS):
             return None
         entry |= {key: node.value[key] for key in ("ip", "source", "text") if key in node.value}
-        entry["subscribed"] = node.optional("subscribed", True, Node.boolean)
+        if node.has("subscribed"):
+            entry["subscribed"] = node.at("subscribed").boolean()
         at = node.optional("timestamp", None, Node.instant)
     else:
         at = node.instant()

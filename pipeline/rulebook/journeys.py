@@ -5,7 +5,7 @@ changes one day does not change what is already in the log. Reading the canonica
 itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.rulebook.conditions import (
@@ -44,15 +44,15 @@ def read_journey(node: Node) -> dict[str, Any]:
     made: dict[str, Any] = {
         "journey": node.required("journey", _name),
         "version": node.required("version", lambda n: n.whole(1, 2**31 - 1)),
-        "description": node.optional("description", "", Node.text),
+        "description": node.optional("description", "", Node.free_text),
         "key": node.optional("key", None, lambda n: _path(n, KEY_ROOTS)),
         "match": node.optional("match", "person", lambda n: n.choice(("key", "person"))),
-        "start": node.required("start", lambda n: _patterns(n, START_NAMES)) or [],
-        "unless": node.optional("unless", none, lambda n: _patterns(n, UNLESS_NAMES)),
+        "start": node.required("start", lambda n: _patterns(n, START_NAMES, empty=False)) or [],
+        "unless": node.optional("unless", none, lambda n: _patterns(n, UNLESS_NAMES, empty=True)),
         "lookback": node.optional("lookback", "0s", Node.duration),
         "lateness": node.optional("lateness", "0s", Node.duration),
         "repeat": node.optional("repeat", "keep_first", lambda n: n.choice(_REPEATS)),
-        "once": node.optional("once", False, Node.boolean),
+        "once": node.optional("once", default=False, read=Node.boolean),
         "audience": node.optional("audience", None, lambda n: _condition(n, AUDIENCE_NAMES)),
         "holdout": node.optional("holdout", None, _holdout),
         "steps": node.required("steps", _steps) or [],
@@ -103,10 +103,10 @@ def _first_line(text: str) -> str:
     return f"{line[:77]}..." if rest or len(line) > 80 else line  # noqa: PLR2004
 
 
-def _patterns(node: Node, names: frozenset[str]) -> list[Pattern] | None:
+def _patterns(node: Node, names: frozenset[str], *, empty: bool) -> list[Pattern] | None:
     """Every alternative: a text, a map or a list of those."""
     found: list[Pattern] = []
-    for each in node.list(empty=False, single=True):
+    for each in node.list(empty=empty, single=True):
         found += _alternatives(each, names)
     return found
 
@@ -174,7 +174,7 @@ def _holdout(node: Node) -> dict[str, Any] | None:
     if not node.map(("percent", "salt")):
         return None
     percent = node.required("percent", lambda n: n.number(0, 100))
-    salt = node.optional("salt", "", Node.text)
+    salt = node.optional("salt", "", Node.free_text)
     if percent is not None and percent == int(percent):
         percent = int(percent)
     return {"percent": percent, "salt": salt}
@@ -188,16 +188,18 @@ def _step(node: Node) -> dict[str, Any]:
     if not node.map(STEP_KEYS, "a step (a map)"):
         return {}
     none: list[str] = []
-    paths: Callable[[Node], list[str]] = lambda n: [
-        path for each in n.list() if (path := _path(each, INCLUDE_ROOTS)) is not None
-    ]
     return {
         "after": node.required("after", Node.duration),
         "channel": node.required("channel", lambda n: n.choice(CHANNELS)),
         "expires": node.optional("expires", EXPIRES, Node.duration),
         "cooldown": node.optional("cooldown", "0s", Node.duration),
-        "include": node.optional("include", none, paths),
+        "include": node.optional("include", none, _include),
     }
+
+
+def _include(node: Node) -> list[str]:
+    paths = [_path(each, INCLUDE_ROOTS) for each in node.list()]
+    return [path for path in paths if path is not None]
 
 
 def _together(node: Node, made: dict[str, Any]) -> None:

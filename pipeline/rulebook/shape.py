@@ -119,6 +119,16 @@ class Node:
             return self.value
         return None
 
+    def free_text(self) -> str | None:
+        """Any text, of many lines and also none."""
+        if not isinstance(self.value, str):
+            self.wrong("a text")
+        elif len(self.value) > TEXT_MAX:
+            self.error(f"{self.name} is longer than {TEXT_MAX} characters", "shorten it")
+        else:
+            return self.value.strip()
+        return None
+
     def scalar(self) -> Any:
         """Any text, number, boolean or nothing, as it is."""
         if isinstance(self.value, Mapping | list | tuple):

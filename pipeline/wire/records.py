@@ -42,6 +42,7 @@ Control: TypeAlias = Tick | Announce | Enforce
 MESSAGES: Final = {
     "did": messages.Did,
     "linked": messages.Linked,
+    "returned": messages.Returned,
     "previous": messages.Previous,
     "aliased": messages.Aliased,
     "merge": messages.Merge,

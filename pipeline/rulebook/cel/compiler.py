@@ -19,6 +19,7 @@ from pipeline.rulebook.cel.values import (
     Scope,
     TypeName,
     Unjudged,
+    applied,
     index,
     invert,
     negate,
@@ -65,19 +66,12 @@ class Compiler:
         self, node: Any, compute: Callable[..., Any], *parts: Code, boolean: bool = True
     ) -> Code:
         """`compute` of the parts' values, at once if they are constant."""
-        runs = tuple(self._counted(part) for part in parts)
-        match runs:
-            case (one,):
-                run: Run = lambda n: compute(one(n))
-            case (one, two):
-                run = lambda n: compute(one(n), two(n))
-            case _:
-                run = lambda n: compute(*(each(n) for each in runs))
+        run = applied(compute, tuple(self._counted(part) for part in parts))
         if not all(part.constant for part in parts):
             return Code(run, boolean=boolean)
         try:
             value = run({})
-        except Exception:
+        except Exception:  # noqa: BLE001 - as at evaluation
             raise ConditionError("this can never be judged", *place(node)) from None
         return Code(lambda _: value, constant=True, boolean=boolean)
 
@@ -251,7 +245,7 @@ class Compiler:
     def _matches(self, node: Any, subject: Code, pattern: Any) -> Code:
         try:
             search = regex(pattern).search
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - re2 raises its own and TypeError
             said = str(error.args[0] if error.args else error)
             said = said.removeprefix("b'").removesuffix("'")
             raise ConditionError(f"not a regular expression of RE2: {said}", *place(node)) from None

@@ -27,7 +27,7 @@ def _until(parts: tuple[Run, ...], *, decisive: bool) -> Run:
         for part in parts:
             try:
                 verdict = part(n)
-            except Exception:
+            except Exception:  # noqa: BLE001 - as CEL has it
                 judged = False
                 continue
             if verdict is decisive:
@@ -114,7 +114,7 @@ def _quantifier(*, decisive: bool) -> Callable[[Run, str, Run], Run]:
                 scope[name] = item
                 try:
                     verdict = body(scope)
-                except Exception:
+                except Exception:  # noqa: BLE001 - as CEL has it
                     judged = False
                     continue
                 if verdict is decisive:

@@ -18,7 +18,7 @@ _ORDERED: Final = frozenset({str, bool, datetime, timedelta})
 _SCALARS: Final = frozenset({str, int, float, bool, datetime, timedelta, type(None)})
 
 
-class Unjudged(Exception):  # noqa: N818 - an outcome, as StopIteration is
+class Unjudged(Exception):
     """What CEL calls an error: no such field, no such overload, out of range."""
 
 
@@ -147,6 +147,17 @@ def invert(value: Any) -> bool:
     if value is False:
         return True
     raise Unjudged
+
+
+def applied(compute: Callable[..., Any], runs: tuple[Run, ...]) -> Run:
+    """A call of `compute` with what these give; the common counts without unpacking."""
+    if len(runs) == 1:
+        (one,) = runs
+        return lambda n: compute(one(n))
+    if len(runs) == 2:  # noqa: PLR2004
+        left, right = runs
+        return lambda n: compute(left(n), right(n))
+    return lambda n: compute(*(run(n) for run in runs))
 
 
 RELATIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {

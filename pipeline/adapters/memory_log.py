@@ -1,0 +1,135 @@
+"""Kafka in memory: topics as lists, with what the relay, the barrier and their tests need."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pipeline.ports import Clock, Entry, Fenced, Mark, Unsettled
+from pipeline.settings import Names
+
+
+class Record(NamedTuple):
+    """A record as a consumer sees it; the timestamp is its append time, never going back."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class MemoryLog:
+    """Fulfils `InternalPublisher` and `Log`; `outward` gives a partition's `OutwardPublisher`.
+
+    Topics but raw and events have one partition.
+    """
+
+    def __init__(
+        self, clock: Clock, names: Names, partitions: int, *, raw_partitions: int = 1
+    ) -> None:
+        self._clock = clock
+        self._names = names
+        self._partitions = partitions
+        self._raw_partitions = raw_partitions
+        self._records: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        self._normalized: dict[tuple[str, int], int] = {}
+        self.places: dict[int, Mark] = {}
+        """By partition, how far its outward records are published."""
+        self.owners: dict[int, MemoryPublisher] = {}
+
+    def write(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: tuple[tuple[str, bytes], ...] = (),
+        partition: int = 0,
+    ) -> int:
+        """Append a record and return its offset."""
+        records = self._records[topic, partition]
+        last = records[-1].timestamp if records else 0
+        now = max(last, self._clock.now())
+        records.append(Record(len(records), now, key, value, headers))
+        return len(records) - 1
+
+    def read(
+        self, topic: str, partition: int = 0, offset: int = 0, limit: int | None = None
+    ) -> list[Record]:
+        """Records from an offset on."""
+        end = None if limit is None else offset + limit
+        return self._records[topic, partition][offset:end]
+
+    def commit(self, topic: str, partition: int, offset: int) -> None:
+        """Say how far normalize is, as its group's committed offset does."""
+        self._normalized[topic, partition] = offset
+
+    def outward(self, partition: int) -> "MemoryPublisher":
+        """A publisher of a partition's outward records."""
+        return MemoryPublisher(self, partition)
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        """See `InternalPublisher`."""
+        for entry in entries:
+            self.write(
+                entry.topic,
+                entry.value,
+                key=entry.key,
+                headers=entry.headers,
+                partition=entry.partition or 0,
+            )
+
+    async def raw_ends(self) -> Mapping[tuple[str, int], int]:
+        """See `Log`."""
+        topic = self._names.raw
+        return {(topic, p): len(self._records[topic, p]) for p in range(self._raw_partitions)}
+
+    async def normalized(self) -> Mapping[tuple[str, int], int]:
+        """See `Log`."""
+        topic = self._names.raw
+        return {(topic, p): self._normalized.get((topic, p), 0) for p in range(self._raw_partitions)}
+
+    async def event_ends(self) -> Mapping[int, int]:
+        """See `Log`."""
+        return {p: len(self._records[self._names.events, p]) for p in range(self._partitions)}
+
+    async def append(self, partition: int, value: bytes) -> None:
+        """See `Log`."""
+        self.write(self._names.events, value, partition=partition)
+
+
+class MemoryPublisher:
+    """Fulfils `OutwardPublisher`: the last one that was opened is the owner."""
+
+    def __init__(self, log: MemoryLog, partition: int) -> None:
+        self._log = log
+        self._partition = partition
+        self._opened = False
+
+    async def open(self) -> Mark | None:
+        """See `OutwardPublisher`."""
+        self._log.owners[self._partition] = self
+        self._opened = True
+        return self._log.places.get(self._partition)
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        """See `OutwardPublisher`."""
+        if not self._opened:
+            raise Unsettled("the publisher is not open")
+        if self._log.owners.get(self._partition) is not self:
+            self._opened = False
+            raise Fenced(f"partition {self._partition}: another owner has taken over")
+        place = self._log.places.get(self._partition)
+        if entries and place is not None and entries[0].mark <= place:
+            raise ValueError(f"{entries[0].mark} was published: the place is {place}")
+        await self._log.publish(entries)
+        if entries:
+            self._log.places[self._partition] = entries[-1].mark
+
+    async def confirmed(self) -> Mark | None:
+        """See `OutwardPublisher`."""
+        return self._log.places.get(self._partition)
+
+    async def close(self) -> None:
+        """See `OutwardPublisher`."""
+        self._opened = False

@@ -1,0 +1,93 @@
+"""A running pipeline as the commands reach it: its store, its log, its topics."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.kafka_connection import Connection
+from pipeline.adapters.kafka_log import KafkaLog
+from pipeline.adapters.kafka_publishers import KafkaPublisher
+from pipeline.adapters.kafka_reader import KafkaReader
+from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_store import RedisStore
+from pipeline.commands.common import CHECK_FAILED, Failure
+from pipeline.ports import Clock, Store
+from pipeline.process.rulebook_change import InForce, in_force
+from pipeline.settings import Settings
+from pipeline.wire.records import Control, Record, UnreadableRecord, decode
+
+PATIENCE: Final = 3.0
+"""Seconds for a Redis that restarts; a command is not a worker, somebody is waiting."""
+_TAIL_MAX: Final = 200_000
+
+
+@dataclass(slots=True)
+class Reach:
+    """What is open while a command runs; the publisher starts when it is first needed."""
+
+    settings: Settings
+    store: Store
+    reader: KafkaReader
+    connection: Connection
+    publisher: KafkaPublisher
+    clock: Clock
+
+    async def log(self) -> KafkaLog:
+        """To append to `segment.events`."""
+        await self.publisher.start()
+        return KafkaLog(self.settings.names, self.connection, self.publisher)
+
+    async def partitions(self) -> int:
+        """Of `segment.events`, which must be as many as are set."""
+        found = len(await self.reader.ends(self.settings.names.events))
+        if found != self.settings.partitions:
+            raise Failure(
+                f"{self.settings.names.events} has {found} partitions, PIPELINE_PARTITIONS says"
+                f" {self.settings.partitions}: set PIPELINE_PARTITIONS={found}"
+            )
+        return found
+
+    async def in_force(self) -> InForce:
+        """The rulebook in force, with what stands in the log and no worker has taken yet."""
+        partitions = await self.partitions()
+        found = await in_force(self.store, partitions)
+        begin = (await self.store.progress([0]))[0].watermark.offset
+        end = (await self.reader.ends(self.settings.names.events))[0]
+        if end - begin <= _TAIL_MAX:
+            found.take(await self._controls(begin))
+        return found
+
+    async def _controls(self, begin: int) -> list[Control]:
+        found: list[Control] = []
+        events = self.settings.names.events
+        async for kept in self.reader.read(events, begin={0: begin}):
+            try:
+                record = decode(kept.value or b"")
+            except UnreadableRecord:
+                continue
+            if not isinstance(record, Record):
+                found.append(record)
+        return found
+
+
+@asynccontextmanager
+async def reach(settings: Settings) -> AsyncIterator[Reach]:
+    """Open it, and close it again. Nothing is sent before it is asked for."""
+    assert settings.redis_url is not None
+    connection = Connection(settings.kafka)
+    store = RedisStore(connect(settings.redis_url), settings.names, patience=PATIENCE)
+    publisher = KafkaPublisher(settings.kafka, linger=0.0)
+    reader = KafkaReader(settings.kafka, connection)
+    try:
+        yield Reach(settings, store, reader, connection, publisher, SystemClock())
+    finally:
+        await publisher.close()
+        await connection.close()
+        await store.close()
+
+
+def not_found(what: str) -> Failure:
+    """Nothing is known of what was asked for: one line, exit status 1."""
+    return Failure(what, CHECK_FAILED)

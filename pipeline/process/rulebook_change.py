@@ -1,0 +1,100 @@
+"""Putting a rulebook in force through the log, and what is in force.
+
+Two phases: every partition knows the rulebook before any decides by it, since a wait that moves
+to another partition takes its version along.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.domain.turn import Rules
+from pipeline.ports import Clock, Log, Store
+from pipeline.rulebook.compile import compile_rulebook
+from pipeline.rulebook.load import Document
+from pipeline.wire.records import Announce, Control, Enforce, encode_control
+from pipeline.wire.state import SHELF_KEY, Shelf, decode_shelf
+
+_PAUSE = 0.1
+
+
+@dataclass(slots=True)
+class InForce:
+    """The shelf of every partition, as the store has them."""
+
+    shelves: dict[int, Shelf] = field(default_factory=dict)
+
+    @property
+    def shelf(self) -> Shelf:
+        """Partition 0's, which stands for all."""
+        return self.shelves.get(0) or Shelf()
+
+    @property
+    def digest(self) -> str | None:
+        """Of the rulebook in force; None where there is none."""
+        return self.shelf.current
+
+    @property
+    def document(self) -> Document:
+        """The rulebook in force; an empty document where there is none."""
+        return self.shelf.documents.get(self.shelf.current or "", {})
+
+    def everywhere(self, digest: str) -> bool:
+        """Whether every partition decides by this one."""
+        return all(shelf.current == digest for shelf in self.shelves.values())
+
+    def differing(self) -> list[int]:
+        """The partitions that decide by another one than partition 0."""
+        return [n for n, shelf in self.shelves.items() if shelf.current != self.digest]
+
+    def take(self, controls: Iterable[Control]) -> None:
+        """Count in what stands in the log and no worker has taken yet."""
+        for control in controls:
+            for shelf in self.shelves.values():
+                if isinstance(control, Announce):
+                    shelf.documents[control.digest] = control.document
+                elif isinstance(control, Enforce):
+                    shelf.current = control.digest
+
+
+async def in_force(store: Store, partitions: int) -> InForce:
+    """Read the shelves of all partitions."""
+    found = await asyncio.gather(*(store.load(n, [SHELF_KEY]) for n in range(partitions)))
+    return InForce({n: decode_shelf(shelf) for n, (shelf,) in enumerate(found)})
+
+
+def rules_of(shelf: Shelf) -> Rules:
+    """A shelf's rulebooks, compiled."""
+    rules = Rules()
+    for digest, document in shelf.documents.items():
+        rulebook = compile_rulebook(document)
+        rules.know(rulebook)
+        if digest == shelf.current:
+            rules.current = rulebook
+    return rules
+
+
+async def apply_rulebook(
+    document: Document, digest: str, log: Log, partitions: int
+) -> Mapping[int, int]:
+    """Announce to every partition, then enforce in every one.
+
+    Returns by partition the watermark from which on it is in force there.
+    """
+    for control in (Announce(digest, document), Enforce(digest)):
+        value = encode_control(control)
+        await asyncio.gather(*(log.append(number, value) for number in range(partitions)))
+    return await log.event_ends()
+
+
+async def wait_taken(
+    store: Store, ends: Mapping[int, int], clock: Clock, *, seconds: float
+) -> list[int]:
+    """Wait until the watermarks have reached `ends`; returns the partitions that have not."""
+    deadline = clock.now() + int(seconds * 1000)
+    while True:
+        progress = await store.progress(ends)
+        behind = [n for n, end in ends.items() if progress[n].watermark.offset < end]
+        if not behind or clock.now() >= deadline:
+            return behind
+        await clock.sleep(_PAUSE)

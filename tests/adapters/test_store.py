@@ -1,0 +1,150 @@
+"""What every store must do, checked on the one in memory and on a real Redis."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from pipeline.adapters.memory_store import MemoryStore
+from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_store import RedisStore
+from pipeline.local import Redis
+from pipeline.ports import START, Change, Entry, Mark, Progress, Store
+from pipeline.settings import Names
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def url(request: pytest.FixtureRequest) -> str | None:
+    if request.param == "memory":
+        return None
+    part: Redis = request.getfixturevalue("redis_part")
+    return part.address
+
+
+@pytest_asyncio.fixture
+async def store(url: str | None, names: Names) -> AsyncIterator[Store]:
+    if url is None:
+        yield MemoryStore()
+        return
+    store = RedisStore(connect(url), names)
+    yield store
+    await store.close()
+
+
+def entry(offset: int, index: int = 1, topic: str = "t") -> Entry:
+    return Entry(Mark(offset, index), topic, b"k", b"v%d" % offset)
+
+
+async def test_nothing_is_there_at_first(store: Store) -> None:
+    assert await store.watermark(3) is None
+    assert await store.load(3, [b"a", b"b"]) == [None, None]
+    assert await store.load(3, []) == []
+    assert await store.due(3, 10, 10) == []
+    assert await store.outbox(3, internal=True, after=None, limit=10) == []
+    assert await store.progress([3]) == {3: Progress(START, None, None)}
+    assert await store.progress([]) == {}
+    await store.trim(3, internal=True, upto=Mark(5, 5))
+
+
+async def test_a_commit_writes_all_and_another_removes(store: Store) -> None:
+    change = Change(
+        Mark(8, 0),
+        {b"a": b"1", b"b": b"", b"\x00\xff": bytes(range(256))},
+        {b"a": 50, b"b": 40},
+        [entry(7)],
+        [entry(6, 2), entry(7)],
+    )
+    assert await store.commit(1, None, change)
+    assert await store.watermark(1) == Mark(8, 0)
+    assert await store.load(1, [b"b", b"x", b"\x00\xff", b"a"]) == [
+        b"", None, bytes(range(256)), b"1",
+    ]  # fmt: skip
+    assert await store.progress([1, 2]) == {
+        1: Progress(Mark(8, 0), Mark(7, 1), 40),
+        2: Progress(START, None, None),
+    }
+    later = Change(Mark(8, 1), {b"a": None, b"none": None}, {b"b": None, b"none": None})
+    assert await store.commit(1, Mark(8, 0), later)
+    assert await store.load(1, [b"a", b"b"]) == [None, b""]
+    assert await store.due(1, 99, 9) == [b"a"]
+
+
+async def test_entries_come_back_as_they_were(store: Store) -> None:
+    entries = [
+        Entry(Mark(1, 1), "t", None, b"v"),
+        Entry(Mark(1, 2), "ü", b"k", None, (("h", b"\xff"), ("h", b"")), 31),
+    ]
+    assert await store.commit(0, None, Change(Mark(2, 0), outward=entries))
+    assert await store.outbox(0, internal=False, after=None, limit=9) == entries
+    assert await store.outbox(0, internal=True, after=None, limit=9) == []
+
+
+@pytest.mark.parametrize("expected", [None, Mark(1, 0), Mark(3, 1), Mark(2, 1)])
+async def test_another_watermark_than_expected_writes_nothing(
+    store: Store, expected: Mark | None
+) -> None:
+    assert await store.commit(0, None, Change(Mark(3, 0), {b"a": b"1"}))
+    change = Change(Mark(4, 0), {b"a": b"2"}, {b"a": 1}, [entry(3)], [entry(3)])
+    assert not await store.commit(0, expected, change)
+    assert await store.load(0, [b"a"]) == [b"1"]
+    assert await store.progress([0]) == {0: Progress(Mark(3, 0), None, None)}
+    assert await store.outbox(0, internal=False, after=None, limit=9) == []
+
+
+async def test_the_same_commit_by_another_owner_is_refused(store: Store) -> None:
+    change = Change(Mark(3, 0), {b"a": b"1"})
+    assert await store.commit(0, None, change)
+    assert not await store.commit(0, None, change)
+
+
+async def test_an_expected_watermark_of_a_lost_state_is_refused(store: Store) -> None:
+    assert not await store.commit(0, Mark(5, 0), Change(Mark(6, 0), {b"a": b"1"}))
+    assert await store.load(0, [b"a"]) == [None]
+
+
+async def test_due_is_in_order_of_instant_and_key(store: Store) -> None:
+    due: dict[bytes, int | None] = {b"b": 5, b"a": 5, b"\xff": 5, b"c": 4, b"d": 6}
+    assert await store.commit(0, None, Change(Mark(1, 0), due=due))
+    assert await store.due(0, 5, 9) == [b"c", b"a", b"b", b"\xff"]
+    assert await store.due(0, 5, 2) == [b"c", b"a"]
+    assert await store.due(0, 3, 9) == []
+    assert await store.commit(0, Mark(1, 0), Change(Mark(2, 0), due={b"c": 1_900_000_000_123}))
+    assert (await store.progress([0]))[0].due == 5
+    assert await store.due(0, 5, 1) == [b"a"]
+    off: dict[bytes, int | None] = dict.fromkeys([b"a", b"b", b"d", b"\xff"])
+    assert await store.commit(0, Mark(2, 0), Change(Mark(3, 0), due=off))
+    assert (await store.progress([0]))[0].due == 1_900_000_000_123
+
+
+async def test_an_outbox_is_read_in_pages_and_trimmed(store: Store) -> None:
+    entries = [entry(o, i) for o in (9, 10, 2**40) for i in (1, 2, 11)]
+    assert await store.commit(0, None, Change(Mark(2**40 + 1, 0), internal=entries))
+    page = await store.outbox(0, internal=True, after=None, limit=4)
+    page += await store.outbox(0, internal=True, after=page[-1].mark, limit=9)
+    assert page == entries
+    await store.trim(0, internal=True, upto=Mark(10, 1))
+    assert await store.outbox(0, internal=True, after=None, limit=9) == entries[4:]
+    await store.trim(0, internal=True, upto=Mark(10, 1))
+    await store.trim(0, internal=True, upto=entries[-1].mark)
+    assert (await store.progress([0]))[0].unpublished is None
+
+
+async def test_entries_that_do_not_grow_are_a_fault_and_write_nothing(store: Store) -> None:
+    assert await store.commit(0, None, Change(Mark(5, 0), outward=[entry(4, 3)]))
+    await store.trim(0, internal=False, upto=Mark(4, 3))
+    for bad in ([entry(4, 3)], [entry(5), entry(5)], [entry(5, 2), entry(5, 1)], [entry(4, 2)]):
+        with pytest.raises(ValueError, match="not later"):
+            await store.commit(0, Mark(5, 0), Change(Mark(6, 0), {b"a": b"1"}, outward=bad))
+    with pytest.raises(ValueError, match="not later"):
+        await store.commit(0, Mark(5, 0), Change(Mark(5, 0), {b"a": b"1"}))
+    assert await store.watermark(0) == Mark(5, 0)
+    assert await store.load(0, [b"a"]) == [None]
+
+
+async def test_a_commit_of_thousands_is_one(store: Store) -> None:
+    keys = [b"k%d" % i for i in range(20_000)]
+    change = Change(Mark(1, 0), dict.fromkeys(keys, b"x"), dict.fromkeys(keys, 7))
+    assert await store.commit(0, None, change)
+    assert await store.load(0, keys) == [b"x"] * len(keys)
+    assert await store.commit(0, Mark(1, 0), Change(Mark(2, 0), dict.fromkeys(keys)))
+    assert await store.load(0, keys) == [None] * len(keys)
