@@ -42,7 +42,7 @@ async def run_case(
     """
     replay = Replay(store, region=region)
     for arrival in case.given:
-        await replay.feed(arrival.value, arrival.at)
+        await replay.feed(arrival.value, arrival.at, arrival.kafka_time)
     given = len(replay.outputs)
     first = case.arrivals[0].at if case.arrivals else case.until
     replay.now = max(replay.now, first - MINUTE)

@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from pipeline.domain.times import DAY, format_instant
+from pipeline.domain.times import DAY, MINUTE, format_instant
 from pipeline.rulebook.journeys import CHANNELS
 from pipeline.rulebook.shape import Node
 
@@ -24,6 +24,7 @@ GIVEN_KEYS: Final = ("phone", "email", "traits", "optIn", "anonymous")
 OPT_IN_KEYS: Final = ("subscribed", "timestamp", "ip", "source", "text")
 BEFORE: Final = 400 * DAY
 SHORTLY: Final = 2 * DAY
+SHORTLY_BEFORE: Final = 2 * MINUTE
 _IP: Final = "192.0.2.1"
 
 
@@ -32,6 +33,8 @@ class Arrival(NamedTuple):
 
     at: int
     value: bytes
+    kafka_time: int | None = None
+    """Where a record's own time is another than when it is taken."""
 
 
 class _OptIn(NamedTuple):
@@ -52,19 +55,25 @@ def read_given(node: Node, first: int | None) -> tuple[Arrival, ...]:
     if not node.has_keys():
         node.wrong("a map of people")
         return ()
-    people = [_person(name, node.at(name), first) for name in node.value]
+    people = [_person(name, node.at(name)) for name in node.value]
     known = [person for person in people if person is not None]
     times = [said.at for person in known for said in person.opt_ins if said.at is not None]
     begin = max(
         1, min([*times, *([] if first is None else [first])], default=BEFORE + DAY) - BEFORE
     )
+    last = max(begin, first - SHORTLY_BEFORE) if first is not None else None
     records: list[tuple[int, dict[str, Any]]] = []
     for person in known:
         records += _records(person, begin)
     records.sort(key=lambda record: record[0])
     return tuple(
-        Arrival(at, encode({"messageId": f"given:{number:04d}", **record}))
-        for number, (at, record) in enumerate(records, 1)
+        # an opt-in may be dated later than the first event; it is known before it all the same
+        Arrival(
+            at if last is None else min(at, last),
+            encode({"messageId": f"given:{n:04d}"} | record),
+            at,
+        )
+        for n, (at, record) in enumerate(records, 1)
     )
 
 
@@ -73,7 +82,7 @@ def encode(record: Any) -> bytes:
     return json.dumps(record).encode()
 
 
-def _person(name: str, node: Node, first: int | None) -> _Person | None:
+def _person(name: str, node: Node) -> _Person | None:
     if not node.map(GIVEN_KEYS, "what is known of a person (a map)"):
         return None
     devices = _devices(node.at("anonymous")) if node.has("anonymous") else []
@@ -87,7 +96,7 @@ def _person(name: str, node: Node, first: int | None) -> _Person | None:
     if node.has("optIn") and node.at("optIn").map(CHANNELS):
         for channel in [each for each in CHANNELS if node.at("optIn").has(each)]:
             kind = "email" if channel == "email" else "phone"
-            said = _opt_in(channel, node.at("optIn").at(channel), first)
+            said = _opt_in(channel, node.at("optIn").at(channel))
             if said and kind not in traits and f"{kind}s" not in traits:
                 remedy = f"add `{kind}`, or leave {channel} out"
                 node.at("optIn").error(f"an opt-in for {channel} without {kind}", remedy)
@@ -101,7 +110,7 @@ def _devices(node: Node) -> list[str]:
     return [text for each in node.list(single=True) if (text := each.text()) is not None]
 
 
-def _opt_in(channel: str, node: Node, first: int | None) -> _OptIn | None:
+def _opt_in(channel: str, node: Node) -> _OptIn | None:
     entry: dict[str, Any] = {"channel": channel, "subscribed": True, "ip": _IP, "source": "given"}
     at: int | None = None
     if isinstance(node.value, bool):
@@ -117,9 +126,6 @@ def _opt_in(channel: str, node: Node, first: int | None) -> _OptIn | None:
         at = node.instant()
         if at is None:
             return None
-    if at is not None and first is not None and at > first:
-        node.error("this opt-in is later than the first event", "write it as an event")
-        return None
     return _OptIn(channel, at, entry)
 
 
