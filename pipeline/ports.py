@@ -104,13 +104,11 @@ class OutwardPublisher(Protocol):
     async def publish(self, entries: Sequence[Entry]) -> None:
         """Publish all, and the last one's mark as the place reached, or nothing.
 
+        Returns when the place was read back: then the entries may be forgotten.
         Without entries the place is written again: brokers forget one that is not renewed.
         Raises `Fenced` when another owner has taken over and `Unsettled` when it can't be known
         whether it worked; then `open` must come before the next publish.
         """
-
-    async def confirmed(self) -> Mark | None:
-        """The place, read back: what it covers may be forgotten."""
 
     async def close(self) -> None:
         """Give the partition up."""

@@ -24,6 +24,7 @@ MAX_RECORD: Final = 4 * 1024 * 1024
 """Bytes of one record of ours: a dead letter carries a whole record of the raw topic."""
 FENCING: Final = (ProducerFenced, InvalidProducerEpoch)
 _STOP_SECONDS: Final = 5.0
+_ABANDON_SECONDS: Final = 1.0
 
 
 def client_args(kafka: KafkaSettings) -> dict[str, Any]:
@@ -69,18 +70,22 @@ async def stop(producer: AIOKafkaProducer) -> None:
 
 
 async def abandon(producer: AIOKafkaProducer) -> None:
-    """End a producer at once, whatever it is doing: nothing more is sent by it.
+    """End a producer soon, whatever it is doing: no new request is sent by it.
 
     `stop` of aiokafka 0.14 waits for pending batches, with idempotence without end; its private
     parts are the only way to let go of a producer whose broker does not answer.
     """
     producer._closed = True  # noqa: SLF001  # else its finalizer complains
-    await producer.client.close()
     sender = producer._sender.sender_task  # noqa: SLF001
     if sender is not None:
-        sender.cancel()
-        await asyncio.wait([sender], timeout=_STOP_SECONDS)
-        if sender.done() and not sender.cancelled():
+        # the first time it waits for its requests under way, each further time it drops one
+        wait = _ABANDON_SECONDS
+        while not sender.done():
+            sender.cancel()
+            await asyncio.wait([sender], timeout=wait)
+            wait = 0.05
+        if not sender.cancelled():
             sender.exception()
+    await producer.client.close()
     with contextlib.suppress(asyncio.InvalidStateError):
         producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001

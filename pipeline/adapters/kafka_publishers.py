@@ -146,7 +146,7 @@ class TransactionalPublisher:
             try:
                 async with asyncio.timeout(_OPEN_SECONDS):
                     await producer.start()
-                    self._place = await self.confirmed()
+                    self._place = await self.place()
             except BaseException:
                 await abandon(producer)
                 raise
@@ -169,6 +169,10 @@ class TransactionalPublisher:
                 await producer.begin_transaction()
                 await self._send(producer, entries, place)
                 await producer.commit_transaction()
+                # a late request of an earlier attempt can abort what is reported as committed
+                found = await self.place()
+            if found != place:
+                raise Unsettled(f"producer {self._id}: published {place}, found {found}")
             settled = True
         except FENCING as error:
             raise Fenced(f"producer {self._id}: another owner has taken over") from error
@@ -181,8 +185,14 @@ class TransactionalPublisher:
                 await asyncio.shield(self._drop())
         self._place = place
 
-    async def confirmed(self) -> Mark | None:
+    async def close(self) -> None:
         """See `OutwardPublisher`."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await stop(producer)
+
+    async def place(self) -> Mark | None:
+        """How far Kafka says the partition is published."""
         found = await self._offsets.committed(self._group, self._topic, [self._partition])
         committed = found.get(self._partition)
         if committed is None:
@@ -195,32 +205,19 @@ class TransactionalPublisher:
             )
         return Mark(int(offset), int(index))
 
-    async def close(self) -> None:
-        """See `OutwardPublisher`."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await stop(producer)
-
     async def _send(
         self, producer: AIOKafkaProducer, entries: Sequence[Entry], place: Mark
     ) -> None:
-        """Records and place side by side, which saves round trips; all is known before commit."""
-        results = await asyncio.gather(
-            send_all(producer, entries),
-            producer.send_offsets_to_transaction(
-                {
-                    TopicPartition(self._topic, self._partition): OffsetAndMetadata(
-                        place.offset, f"{place.offset}:{place.index}"
-                    )
-                },
-                self._group,
-            ),
-            return_exceptions=True,
+        """First the records, then the place, never side by side.
+
+        While the broker adds the group to the transaction it can't verify that a record belongs to
+        it, answers NOT_ENOUGH_REPLICAS, and aiokafka tries again after 100 ms.
+        """
+        await send_all(producer, entries)
+        where = TopicPartition(self._topic, self._partition)
+        await producer.send_offsets_to_transaction(
+            {where: OffsetAndMetadata(place.offset, f"{place.offset}:{place.index}")}, self._group
         )
-        failures = [result for result in results if isinstance(result, BaseException)]
-        fenced = [failure for failure in failures if isinstance(failure, FENCING)]
-        for failure in fenced or failures:
-            raise failure
 
     async def _drop(self) -> None:
         """Let go of the producer without ending its transaction: the next start aborts it."""
@@ -239,22 +236,14 @@ class PlainPublisher:
 
     def __init__(self, publisher: KafkaPublisher) -> None:
         self._publisher = publisher
-        self._place: Mark | None = None
 
     async def open(self) -> Mark | None:
         """See `OutwardPublisher`."""
-        self._place = None
         return None
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         """See `OutwardPublisher`."""
         await self._publisher.publish(entries)
-        if entries:
-            self._place = entries[-1].mark
-
-    async def confirmed(self) -> Mark | None:
-        """See `OutwardPublisher`."""
-        return self._place
 
     async def close(self) -> None:
         """See `OutwardPublisher`."""

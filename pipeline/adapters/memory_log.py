@@ -87,7 +87,9 @@ class MemoryLog:
     async def normalized(self) -> Mapping[tuple[str, int], int]:
         """See `Log`."""
         topic = self._names.raw
-        return {(topic, p): self._normalized.get((topic, p), 0) for p in range(self._raw_partitions)}
+        return {
+            (topic, p): self._normalized.get((topic, p), 0) for p in range(self._raw_partitions)
+        }
 
     async def event_ends(self) -> Mapping[int, int]:
         """See `Log`."""
@@ -125,10 +127,6 @@ class MemoryPublisher:
         await self._log.publish(entries)
         if entries:
             self._log.places[self._partition] = entries[-1].mark
-
-    async def confirmed(self) -> Mark | None:
-        """See `OutwardPublisher`."""
-        return self._log.places.get(self._partition)
 
     async def close(self) -> None:
         """See `OutwardPublisher`."""

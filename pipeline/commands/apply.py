@@ -43,9 +43,7 @@ async def _apply(
             _tell(as_json, digest, applied=False, waiting=[])
             return
         refuse_same_version(folder, now.document, document)
-        ends = await apply_rulebook(
-            document, digest, await pipeline.log(), settings.partitions
-        )
+        ends = await apply_rulebook(document, digest, await pipeline.log(), settings.partitions)
         behind = await wait_taken(pipeline.store, ends, pipeline.clock, seconds=_WAIT_SECONDS)
     if not as_json:
         for text in change_lines(compare(now.document, document), document):

@@ -9,6 +9,7 @@ import click
 
 from pipeline.commands.common import json_option, print_json, reachable, run
 from pipeline.commands.rulebook_files import rulebook_argument, usable_document
+from pipeline.commands.tables import count_of
 from pipeline.rulebook.changes import Changes, compare, needs_version_bump
 from pipeline.rulebook.load import Document
 from pipeline.settings import Settings
@@ -38,7 +39,11 @@ def command(rulebook: Path, as_json: bool) -> None:
     for name in bumps:
         click.echo(f"! {name} decides otherwise under the same version: raise `version`")
     for name, count in touched.items():
-        click.echo(f"  {name}: {count} open waits go on by the version that opened them")
+        if count is None:
+            click.echo(f"  {name}: open waits not counted, too many entities wait")
+        else:
+            waits = count_of(count, "open wait")
+            click.echo(f"  {name}: {waits} by the version that opened them, and so they go on")
     if not changes:
         click.echo("nothing changes")
 
@@ -50,7 +55,7 @@ async def _in_force(settings: Settings) -> "InForce":
         return await pipeline.in_force()
 
 
-async def _open_waits(settings: Settings, changes: Changes) -> dict[str, int]:
+async def _open_waits(settings: Settings, changes: Changes) -> dict[str, int | None]:
     """Of the journeys that change or go, how many waits are open."""
     from pipeline.commands.open_waits import count_open
     from pipeline.commands.reach import reach

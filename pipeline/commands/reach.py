@@ -1,6 +1,6 @@
 """A running pipeline as the commands reach it: its store, its log, its topics."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,10 +13,11 @@ from pipeline.adapters.kafka_reader import KafkaReader
 from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.commands.common import CHECK_FAILED, Failure
-from pipeline.ports import Clock, Store
+from pipeline.domain.messages import Record
+from pipeline.ports import Clock, Entry, Store
 from pipeline.process.rulebook_change import InForce, in_force
 from pipeline.settings import Settings
-from pipeline.wire.records import Control, Record, UnreadableRecord, decode
+from pipeline.wire.records import Control, UnreadableRecord, decode
 
 PATIENCE: Final = 3.0
 """Seconds for a Redis that restarts; a command is not a worker, somebody is waiting."""
@@ -33,11 +34,22 @@ class Reach:
     connection: Connection
     publisher: KafkaPublisher
     clock: Clock
+    started: bool = False
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        """Write records to any topic."""
+        await self._start()
+        await self.publisher.publish(entries)
 
     async def log(self) -> KafkaLog:
         """To append to `segment.events`."""
-        await self.publisher.start()
+        await self._start()
         return KafkaLog(self.settings.names, self.connection, self.publisher)
+
+    async def _start(self) -> None:
+        if not self.started:
+            await self.publisher.start()
+            self.started = True
 
     async def partitions(self) -> int:
         """Of `segment.events`, which must be as many as are set."""

@@ -8,12 +8,13 @@ from pipeline.domain.entities import Device, Link
 from pipeline.domain.events import Event
 from pipeline.domain.messages import (
     Aliased,
+    Answered,
     Ask,
     Decided,
     Did,
     Erase,
     Handover,
-    Linked,
+    Inquired,
     Message,
     Previous,
     Recall,
@@ -27,7 +28,6 @@ from pipeline.domain.profile import Profile
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
 
-
 LINKS_MAX: Final = 256
 """A device in a shop can see thousands of people; what is older counts for late events alone."""
 
@@ -36,11 +36,9 @@ def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
     """Take one message for this device."""
     match message:
         case Did(event):
-            _take_event(device, ref, event, turn)
-        case Linked(user_id, time, message_id, event):
-            _link(device, ref, Link(time, message_id, user_id), turn)
-            if event is not None:
-                turn.tell(Ref("person", user_id), Returned(event))
+            _receive(device, ref, event, turn)
+        case Answered(event, new):
+            _proceed(device, ref, event, turn, new=new)
         case Previous(user_id, time, message_id):
             _previous(device, ref, Link(time, message_id, user_id), turn)
         case Erase():
@@ -54,7 +52,42 @@ def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
             raise TypeError(type(message))
 
 
-def _take_event(device: Device, ref: Ref, event: Event, turn: Turn) -> None:
+def _receive(device: Device, ref: Ref, event: Event, turn: Turn) -> None:
+    if device.asking and not device.erased:
+        device.queue.append(event)
+    elif event.user_id is not None:
+        _take_known(device, event, event.user_id, turn)
+    else:
+        _take_anonymous(device, ref, event, turn)
+
+
+def _take_known(device: Device, event: Event, user_id: str, turn: Turn) -> None:
+    """An event with both ids is the person's, and links the device to them."""
+    person = Ref("person", user_id)
+    if device.erased:
+        turn.tell(person, Did(event))
+    elif device.seen.repeats(f"{user_id}\0{event.message_id}", turn.now):
+        turn.count("duplicate")
+    elif any(link.user_id == user_id for link in device.links):
+        _add(device, Link(event.time, event.message_id, user_id))
+        turn.tell(person, Did(event))
+    else:
+        device.asking = True
+        turn.tell(person, Inquired(event))
+
+
+def _proceed(device: Device, ref: Ref, event: Event, turn: Turn, *, new: bool) -> None:
+    """The answer is here: link, and take what has been waiting, up to the next question."""
+    device.asking = False
+    if new and event.user_id is not None:
+        _link(device, ref, Link(event.time, event.message_id, event.user_id), turn)
+        turn.tell(Ref("person", event.user_id), Returned(event))
+    queue, device.queue = device.queue, []
+    for waiting in queue:
+        _receive(device, ref, waiting, turn)
+
+
+def _take_anonymous(device: Device, ref: Ref, event: Event, turn: Turn) -> None:
     if device.erased:
         turn.count("erased")
         count_for_nobody(event, turn)
@@ -73,11 +106,15 @@ def _link(device: Device, ref: Ref, link: Link, turn: Turn) -> None:
         turn.count("erased")
         return
     first = not device.links
+    _add(device, link)
+    if first:
+        _hand_over(device, ref, link.user_id, turn)
+
+
+def _add(device: Device, link: Link) -> None:
     if link not in device.links:
         device.links.append(link)
         _compact(device)
-    if first:
-        _hand_over(device, ref, link.user_id, turn)
 
 
 def _compact(device: Device) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from pipeline.domain.events import AddressKind, Channel
+from pipeline.domain.events import AddressKind, Channel, Event
 from pipeline.domain.facts import EventRef, Facts
 from pipeline.domain.outputs import Attempt, Consent
 from pipeline.domain.profile import Profile
@@ -29,12 +29,17 @@ class Link(NamedTuple):
 
 @dataclass(slots=True)
 class Device:
-    """An anonymousId. Without a link it is a person of its own; `handed_to` got all it did."""
+    """An anonymousId. Without a link it is a person of its own; `handed_to` got all it did.
+
+    `asking`: a person was asked about an event, and `queue` waits for the answer.
+    """
 
     profile: Profile = field(default_factory=Profile)
     links: list[Link] = field(default_factory=list)
     handed_to: str | None = None
     seen: Seen = field(default_factory=Seen)
+    asking: bool = False
+    queue: list[Event] = field(default_factory=list)
     erased: bool = False
 
     def owner(self, time: int) -> str | None:

@@ -6,7 +6,7 @@ from pipeline.domain import address, case, device, directory, person, subject
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.events import Event
 from pipeline.domain.ids import usable_id
-from pipeline.domain.messages import Did, Message, Ref
+from pipeline.domain.messages import Did, Message, Ref, destination
 from pipeline.domain.outputs import Refused
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
@@ -63,12 +63,11 @@ def _screen(ref: Ref, event: Event, turn: Turn) -> Event | None:
     user_id, anonymous_id = _usable(event.user_id, refused), _usable(event.anonymous_id, refused)
     previous_id = _usable(event.previous_id, refused)
     screened = replace(event, user_id=user_id, anonymous_id=anonymous_id, previous_id=previous_id)
-    if ref.kind == "nobody" or event.own_id == screened.own_id:
-        return screened
-    if ref.id != event.own_id:
-        return screened  # forwarded: it was screened where it came in
-    if anonymous_id is not None:
-        turn.tell(Ref("device", anonymous_id), Did(screened))
+    to = destination(screened)
+    if to == ref or destination(event) != ref:
+        return screened  # where it belongs, or forwarded: it was screened where it came in
+    if to.kind != "nobody":
+        turn.tell(to, Did(screened))
     else:
         turn.say(Refused(event, "no_id"))
         person.count_for_nobody(screened, turn)

@@ -26,6 +26,18 @@ class Ref(NamedTuple):
     id: str
 
 
+def destination(event: Event) -> Ref:
+    """Where an event goes first: the device it names, else the person, else nobody.
+
+    A device sees all its events in order of arrival, so that a link stands before what follows it.
+    """
+    if event.anonymous_id is not None:
+        return Ref("device", event.anonymous_id)
+    if event.user_id is not None:
+        return Ref("person", event.user_id)
+    return Ref("nobody", event.message_id)
+
+
 class Position(NamedTuple):
     """The log position of what caused a record, and its place among what that caused.
 
@@ -45,22 +57,27 @@ class Did:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """To a device: an event carried its id and this person's.
+class Inquired:
+    """To a person, from a device that does not know them: is this event new to you?
 
-    With the event where the device is new to the person: it comes back behind what the device
-    hands over, so that it is judged beside it.
+    One that was taken before must not link the device (rule 3). Until the answer the device keeps
+    what comes to it waiting, so that everything is in order of arrival.
     """
 
-    user_id: str
-    time: int
-    message_id: str
-    event: Event | None
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """To a device: the event it asked about is new, so it links; or it is not."""
+
+    event: Event
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """To a person: an event of theirs that went by way of its device."""
+    """To a person: the event they were asked about, behind what the device hands over."""
 
     event: Event
 
@@ -176,7 +193,7 @@ class Wipe:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """To a person: right to erasure. One that was never seen passes it on to its namesake device."""
+    """To a person: right to erasure. One never seen passes it on to the device of that id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +213,8 @@ class EraseCase:
 
 Message: TypeAlias = (
     Did
-    | Linked
+    | Inquired
+    | Answered
     | Returned
     | Previous
     | Aliased

@@ -8,13 +8,14 @@ from pipeline.domain.events import Event
 from pipeline.domain.journeys import cancels, case_of
 from pipeline.domain.messages import (
     Aliased,
+    Answered,
     Ask,
     Decided,
     Did,
     Erase,
     Handover,
     Held,
-    Linked,
+    Inquired,
     Merge,
     Message,
     Noted,
@@ -44,10 +45,8 @@ def take(person: Person, ref: Ref, message: Message, turn: Turn) -> None:
 
 def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
     match message:
-        case Did(event):
-            _receive(person, me, event, turn)
-        case Returned(event):
-            _take_event(me, event, turn)
+        case Did() | Inquired() | Returned():
+            _take_event(person, me, message, turn)
         case Handover(profile):
             subject.join(me, profile, turn)
         case Merge(into):
@@ -59,29 +58,36 @@ def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
         case Recall(trigger, cause):
             subject.recall(me, trigger, cause, turn)
         case Erase():
-            if not person.profile.first_seen_at:
-                # nobody known by this userId: it may be an anonymousId
-                turn.tell(Ref("device", me.ref.id), Erase())
-            erasure.erase(me, turn)
-            erasure.suppress(person)
+            _erase(person, me, turn)
         case _:
             raise TypeError(type(message))
 
 
-def _receive(person: Person, me: Subject, event: Event, turn: Turn) -> None:
-    if person.profile.seen.repeats(event.message_id, turn.now):
+def _erase(person: Person, me: Subject, turn: Turn) -> None:
+    if not person.profile.first_seen_at:
+        # nobody known by this userId: it may be an anonymousId
+        turn.tell(Ref("device", me.ref.id), Erase())
+    erasure.erase(me, turn)
+    erasure.suppress(person)
+
+
+def _take_event(person: Person, me: Subject, told: Did | Inquired | Returned, turn: Turn) -> None:
+    event = told.event
+    if isinstance(told, Inquired):
+        device = Ref("device", event.anonymous_id or "")
+        turn.tell(device, Answered(event, _is_new(person, event, turn)))
+    elif isinstance(told, Returned) or _is_new(person, event, turn):
+        _do(me, event, turn)
+
+
+def _is_new(person: Person, event: Event, turn: Turn) -> bool:
+    repeated = person.profile.seen.repeats(event.message_id, turn.now)
+    if repeated:
         turn.count("duplicate")
-        return
-    device = event.anonymous_id if event.user_id is not None else None
-    new = device is not None and device not in person.profile.devices
-    if device is not None:
-        link = Linked(me.ref.id, event.time, event.message_id, event if new else None)
-        turn.tell(Ref("device", device), link)
-    if not new:
-        _take_event(me, event, turn)
+    return not repeated
 
 
-def _take_event(me: Subject, event: Event, turn: Turn) -> None:
+def _do(me: Subject, event: Event, turn: Turn) -> None:
     subject.take_event(me, event, turn)
     if event.type == "alias" and event.previous_id is not None:
         previous = Previous(me.ref.id, event.time, event.message_id)
@@ -109,6 +115,10 @@ def _take_erased(ref: Ref, message: Message, turn: Turn) -> None:
     match message:
         case Did(event) | Returned(event):
             turn.count("erased")
+            count_for_nobody(event, turn)
+        case Inquired(event):
+            turn.count("erased")
+            turn.tell(Ref("device", event.anonymous_id or ""), Answered(event, new=False))
             count_for_nobody(event, turn)
         case Handover(profile):
             erasure.erase(Subject(ref, profile), turn)

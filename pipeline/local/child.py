@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -40,7 +40,15 @@ class Child:
         self._guard = guard
 
     @classmethod
-    def spawn(cls, command: Sequence[str], *, home: Path, log: Path, temporary: bool) -> Self:
+    def spawn(
+        cls,
+        command: Sequence[str],
+        *,
+        home: Path,
+        log: Path,
+        temporary: bool,
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
         """Starts `command` in `home`, its output appended to `log`.
 
         The server holds a lock on `home` as long as it lives: two on one folder would corrupt it.
@@ -58,6 +66,7 @@ class Child:
                 server = subprocess.Popen(
                     command,
                     cwd=home,
+                    env=None if environment is None else {**os.environ, **environment},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

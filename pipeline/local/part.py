@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +31,8 @@ class Part(ABC):
     name: str
     ready_seconds = 60.0
     stop_seconds = 20.0
+    environment: Mapping[str, str] | None = None
+    """Set for the server beside what it inherits; never on its command line, which all can see."""
 
     def __init__(self, home: Path | None = None, say: Say = quiet) -> None:
         self.say = say
@@ -72,14 +74,27 @@ class Part(ABC):
     async def answers(self) -> bool:
         """Tells whether the server does its work by now."""
 
+    def running(self) -> bool:
+        """Tells whether the server runs."""
+        return self._child is not None and self._child.running()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server, None before it was started."""
+        return None if self._child is None else self._child.pid
+
     async def start(self) -> None:
         """Starts the server and returns when it answers."""
-        if self._child is not None and self._child.running():
+        if self.running():
             return
         try:
             command = await self.command()
             self._child = Child.spawn(
-                command, home=self.home, log=self.log, temporary=self.temporary
+                command,
+                home=self.home,
+                log=self.log,
+                temporary=self.temporary,
+                environment=self.environment,
             )
             await self._ready(self._child)
         except BaseException:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from pipeline.domain.events import Event, Source
-from pipeline.domain.messages import Did, Position, Record, Ref
+from pipeline.domain.messages import Did, Position, Record, destination
 from pipeline.ports import Entry, Mark
 from pipeline.wire.records import encode
 from pipeline.wire.segment import Decoded, Rejected, decode
@@ -47,7 +47,8 @@ class Normalized:
     events: list[Entry] = field(default_factory=list)
     dead_letters: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    longest_bad_run: int = 0
+    bad_run: int = 0
+    """Records without anything usable at the end of the batch, in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,10 @@ class Normalizer:
     def normalize(self, topic: str, partition: int, records: Iterable[RawRecord]) -> Normalized:
         """Decode, check and route; never raises for what a producer wrote."""
         result = Normalized()
-        run = 0
         for record in records:
             source = Source(topic, partition, record.offset)
             decoded = decode(record.value, source, record.timestamp, self.region)
-            run = 0 if decoded.events or decoded.dropped else run + 1
-            result.longest_bad_run = max(result.longest_bad_run, run)
+            result.bad_run = 0 if decoded.events or decoded.dropped else result.bad_run + 1
             self._route(record, source, decoded, result)
         return result
 
@@ -98,15 +97,6 @@ class Normalizer:
             value=encode(Record(to, position, None, Did(event))),
             partition=partition_of(to, self.partitions),
         )
-
-
-def destination(event: Event) -> Ref:
-    """Whose an event is: the person's, else the device's, else nobody's."""
-    if event.user_id is not None:
-        return Ref("person", event.user_id)
-    if event.anonymous_id is not None:
-        return Ref("device", event.anonymous_id)
-    return Ref("nobody", event.message_id)
 
 
 def dead_letter(

@@ -40,7 +40,8 @@ class Outbox:
         self._cursor: Mark | None = None
         self._behind = True
         self._dropped = 0
-        self._loads = 0
+        self.loads = 0
+        """How often `reload` was called: what was taken before it is to be forgotten."""
         self._some = asyncio.Event()
         self._some.set()
 
@@ -72,7 +73,7 @@ class Outbox:
         self._bytes = 0
         self._cursor = after
         self._behind = True
-        self._loads += 1
+        self.loads += 1
         self._some.set()
 
     async def take(self, most: int, wait: float | None = None) -> list[Entry]:
@@ -92,31 +93,29 @@ class Outbox:
             self._some.clear()
             if self._behind and not self._queue:
                 await self._read()
-            self._skip()
             if self._queue:
                 return
             if not self._behind:
                 await self._some.wait()
 
     async def _read(self) -> None:
-        dropped, loads = self._dropped, self._loads
+        dropped, loads = self._dropped, self.loads
         page = await self._store.outbox(
             self._partition, internal=self._internal, after=self._cursor, limit=_PAGE
         )
-        if loads != self._loads:
+        if loads != self.loads:
             return
         self._extend(page)
         if len(page) < _PAGE and dropped == self._dropped:
             self._behind = False
 
-    def _skip(self) -> None:
-        """A commit may be offered just after a read has seen it."""
-        while self._queue and self._cursor is not None and self._queue[0].mark <= self._cursor:
-            self._bytes -= _size(self._queue.popleft())
-
     def _extend(self, entries: Sequence[Entry]) -> None:
-        self._queue.extend(entries)
-        self._bytes += sum(map(_size, entries))
+        """Leave out what is known: a commit may be offered just after a read has seen it."""
+        last = self._queue[-1].mark if self._queue else self._cursor
+        for entry in entries:
+            if last is None or entry.mark > last:
+                self._queue.append(entry)
+                self._bytes += _size(entry)
 
 
 def _size(entry: Entry) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
 from pipeline.domain.messages import Position, Record, Ref
+from pipeline.domain.outputs import Trigger
 from pipeline.domain.turn import Rules, Turn
 from pipeline.ports import Change, Entry, Mark
 from pipeline.wire.outputs import render
@@ -58,6 +59,7 @@ class Portion:
     internal: list[Entry] = field(default_factory=list)
     outward: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    lateness: list[int] = field(default_factory=list)
 
     def take(self, record: Record, offset: int, log_time: int) -> None:
         """Let the record's entity take it. Raises `Missing`, having changed nothing."""
@@ -118,6 +120,8 @@ class Portion:
             )
         for output in turn.said:
             nth += 1
+            if isinstance(output, Trigger):
+                self.lateness.append(output.fired_at - output.attempt.deadline)
             made = render(
                 output, partition=self.place.partition, offset=offset, nth=nth, at=turn.now
             )

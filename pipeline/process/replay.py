@@ -64,13 +64,22 @@ class Replay:
             partition.append(encode_control(Enforce(digest)), self.now)
         await self._settle()
 
-    async def feed(self, value: bytes | None, at: int, kafka_time: int | None = None) -> None:
-        """A raw record that arrives at `at`; what is due before then is decided first."""
+    async def feed(
+        self,
+        value: bytes | None,
+        at: int,
+        kafka_time: int | None = None,
+        place: tuple[str, int, int] | None = None,
+    ) -> None:
+        """A raw record that arrives at `at`; what is due before then is decided first.
+
+        `place` is where it stands, where it comes from a real topic: topic, partition, offset.
+        """
         await self._reach(at)
-        offset = self._raw_offsets[RAW_TOPIC, 0]
-        self._raw_offsets[RAW_TOPIC, 0] += 1
+        topic, partition, offset = place or (RAW_TOPIC, 0, self._raw_offsets[RAW_TOPIC, 0])
+        self._raw_offsets[topic, partition] = offset + 1
         result = self._normalizer.normalize(
-            RAW_TOPIC, 0, [Logged(offset, kafka_time or at, None, value)]
+            topic, partition, [Logged(offset, kafka_time or at, None, value)]
         )
         self.counts.update(result.counts)
         self.outputs += result.dead_letters

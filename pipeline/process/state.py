@@ -71,6 +71,8 @@ class Committed:
     internal: list[Entry] = field(default_factory=list)
     outward: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    lateness: list[int] = field(default_factory=list)
+    """Of the triggers among it: from deadline to firing, ms."""
 
 
 class StateProcess:
@@ -190,7 +192,9 @@ class StateProcess:
         self._expected = watermark
         while len(self._cache) > CACHE_MAX:
             self._cache.popitem(last=False)
-        self._committed(Committed(portion.internal, portion.outward, portion.counts))
+        self._committed(
+            Committed(portion.internal, portion.outward, portion.counts, portion.lateness)
+        )
 
     async def _isolate(self, records: Sequence[tuple[LogRecord, Record]], error: Exception) -> None:
         """The fold failed: find the record it fails on, and put that one aside."""

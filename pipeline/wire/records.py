@@ -41,7 +41,8 @@ Control: TypeAlias = Tick | Announce | Enforce
 
 MESSAGES: Final = {
     "did": messages.Did,
-    "linked": messages.Linked,
+    "inquired": messages.Inquired,
+    "answered": messages.Answered,
     "returned": messages.Returned,
     "previous": messages.Previous,
     "aliased": messages.Aliased,

@@ -90,7 +90,7 @@ async def test_records_and_place_go_together(
     assert await first.open() is None
     await first.publish([outward(names, o) for o in range(1, 6)])
     await first.publish([outward(names, 6, 1), outward(names, 6, 7)])
-    assert await first.confirmed() == Mark(6, 7)
+    assert await first.place() == Mark(6, 7)
     await first.publish([])
     await first.close()
     second = transactional(kafka, names, connection)
@@ -137,7 +137,7 @@ async def test_a_predecessor_killed_in_a_transaction_leaves_the_old_place(
     place = {TopicPartition(names.events, 1): OffsetAndMetadata(2, "2:1")}
     await killed.send_offsets_to_transaction(place, names.relay_group)
     # reading while it is pending waits for the outcome
-    reading = asyncio.create_task(first.confirmed())
+    reading = asyncio.create_task(first.place())
     await asyncio.sleep(0.2)
     assert not reading.done()
     second = transactional(kafka, names, connection)
@@ -227,7 +227,6 @@ async def test_keys_go_where_kafkas_own_partitioner_sends_them(
     plain = PlainPublisher(publisher)
     assert await plain.open() is None
     await plain.publish([outward(names, o) for o in range(1, 40)])
-    assert await plain.confirmed() == Mark(39, 1)
     producer = AIOKafkaProducer(bootstrap_servers=kafka.servers)
     await producer.start()
     theirs = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from schema_documents import ROOT
+from tests.schemas.schema_documents import ROOT
 
 from pipeline.cli import COMMANDS
 from pipeline.settings import load

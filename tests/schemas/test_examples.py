@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from schema_documents import EXAMPLES, faults, read_yaml, schema, texts
+from tests.schemas.schema_documents import EXAMPLES, faults, read_yaml, schema, texts
 
 PLACEHOLDER = re.compile(r"\{now(?:[+-][0-9]+[smhd])?\}")
 EXPECTED = read_yaml(EXAMPLES / "EXPECTED.yaml")

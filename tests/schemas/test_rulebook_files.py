@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from schema_documents import EXAMPLES, ROOT, SAMPLE, faults, read_yaml, schema
+from tests.schemas.schema_documents import EXAMPLES, ROOT, SAMPLE, faults, read_yaml, schema
 
 from pipeline.rulebook.check import check
 from pipeline.rulebook.conditions import (

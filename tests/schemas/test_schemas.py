@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
-from schema_documents import BASE, NAMES, RECORDS, SCHEMAS, faults, read_yaml, resolved, schema
+from tests.schemas.schema_documents import BASE, NAMES, RECORDS, SCHEMAS, faults, read_yaml, resolved, schema
 
 from pipeline.domain.facts import Outcome
 from pipeline.domain.outputs import GateName, RetractionReason

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
-from worker_log import Log
+from tests.worker.worker_log import Log
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
-from worker_log import Log
+from tests.worker.worker_log import Log
 
 from pipeline.worker.lanes import Handler, HandlerFailed
 from pipeline.worker.ledger import Batch

@@ -1,0 +1,74 @@
+"""Picks the adapters: the only place that knows which parts fulfil which ports."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.kafka_connection import Connection
+from pipeline.adapters.kafka_log import KafkaLog
+from pipeline.adapters.kafka_offsets import GroupOffsets
+from pipeline.adapters.kafka_publishers import (
+    KafkaPublisher,
+    PlainPublisher,
+    TransactionalPublisher,
+)
+from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_store import RedisStore
+from pipeline.ports import OutwardPublisher
+from pipeline.process.barrier import Barrier
+from pipeline.settings import Settings
+from pipeline.wire.records import Tick, encode_control
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process works with, connected."""
+
+    settings: Settings
+    store: RedisStore
+    publisher: KafkaPublisher
+    offsets: GroupOffsets
+    log: KafkaLog
+    clock: SystemClock
+
+    def outward(self, partition: int) -> OutwardPublisher:
+        """The publisher of a partition's outward records, by the delivery that was chosen."""
+        if self.settings.delivery == "at-least-once":
+            return PlainPublisher(self.publisher)
+        names, kafka = self.settings.names, self.settings.kafka
+        return TransactionalPublisher(kafka, names, partition, self.offsets)
+
+    def barrier(self) -> Barrier:
+        """Of the leader."""
+        return Barrier(
+            self.store,
+            self.log,
+            self.clock,
+            self.settings.partitions,
+            lambda time: encode_control(Tick(time)),
+        )
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Parts]:
+    """Connect to the broker and Redis that the settings name; closes all at the end.
+
+    Raises `LogUnavailable` or `StoreUnavailable` where one can't be reached.
+    """
+    async with AsyncExitStack() as stack:
+        store = RedisStore(connect(settings.redis_url or ""), settings.names)
+        stack.push_async_callback(store.close)
+        publisher = KafkaPublisher(settings.kafka)
+        await publisher.start()
+        stack.push_async_callback(publisher.close)
+        connection = Connection(settings.kafka)
+        stack.push_async_callback(connection.close)
+        yield Parts(
+            settings=settings,
+            store=store,
+            publisher=publisher,
+            offsets=GroupOffsets(connection),
+            log=KafkaLog(settings.names, connection, publisher),
+            clock=SystemClock(),
+        )

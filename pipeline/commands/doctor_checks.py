@@ -1,0 +1,220 @@
+"""What `doctor` looks at, one function each; a finding says what is, and what to do about it."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+from pipeline.adapters.kafka_client import abandon, client_args, stop
+from pipeline.adapters.kafka_connection import Connection
+from pipeline.adapters.kafka_offsets import GroupOffsets
+from pipeline.adapters.redis_client import connect
+from pipeline.adapters.topics import Topics, specs
+from pipeline.commands.reach import Reach
+from pipeline.ports import LogUnavailable
+from pipeline.process.rulebook_change import in_force
+from pipeline.settings import Settings
+
+Level: TypeAlias = Literal["ok", "warn", "fatal"]
+_SECONDS: Final = 15.0
+_OLDEST_REDIS: Final = (6, 2)
+_CLOCK_MS: Final = 2_000
+
+
+class Finding(NamedTuple):
+    """`unreachable`: a server did not answer, so nothing else about it is known."""
+
+    level: Level
+    what: str
+    remedy: str = ""
+    unreachable: bool = False
+
+
+async def broker(settings: Settings) -> list[Finding]:
+    """Whether brokers answer, and can do what the delivery mode needs."""
+    servers = settings.kafka.servers
+    connection = Connection(settings.kafka)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            client = await connection.client()
+            count = len(client.cluster.brokers())
+    except (KafkaError, OSError, TimeoutError) as error:
+        text = f"no broker answers at {servers}: {str(error) or type(error).__name__}"
+        remedy = "check that it runs, KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL and SASL"
+        return [Finding("fatal", text, remedy, unreachable=True)]
+    else:
+        findings = [Finding("ok", f"{count} brokers answer at {servers}")]
+        findings.append(await _stable_offsets(settings, connection))
+    finally:
+        await connection.close()
+    findings.append(await _delivery(settings))
+    return findings
+
+
+async def _stable_offsets(settings: Settings, connection: Connection) -> Finding:
+    offsets = GroupOffsets(connection, patience=_SECONDS)
+    names = settings.names
+    try:
+        await offsets.committed(names.relay_group, names.events, [0])
+    except LogUnavailable as error:
+        return Finding("fatal", str(error), "use Kafka 2.5 or later, or another compatible broker")
+    return Finding("ok", "the broker tells stable group offsets (Kafka 2.5 or later)")
+
+
+async def _delivery(settings: Settings) -> Finding:
+    """Starts and ends a transaction of its own: what a broker says it can is not what it can."""
+    if settings.delivery == "at-least-once":
+        text = "delivery is at-least-once: after a crash some triggers may come twice"
+        return Finding("warn", text, "set PIPELINE_DELIVERY=exactly-once if the broker can")
+    producer = AIOKafkaProducer(
+        **client_args(settings.kafka),
+        transactional_id=settings.names.of("doctor"),
+        request_timeout_ms=5_000,
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await producer.start()
+            await producer.begin_transaction()
+            await producer.abort_transaction()
+        await stop(producer)
+    except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+        await abandon(producer)
+        text = f"the broker can't do transactions: {str(error) or type(error).__name__}"
+        return Finding("fatal", text, "use another broker, or set PIPELINE_DELIVERY=at-least-once")
+    return Finding("ok", "delivery is exactly-once: the broker does transactions")
+
+
+async def topics(settings: Settings) -> list[Finding]:
+    """What differs from what topics must be."""
+    wanted = specs(settings.names, settings.partitions)
+    differences = await Topics(settings.kafka).check(wanted)
+    if not differences:
+        return [Finding("ok", f"all {len(wanted)} topics are as they must be")]
+    return [
+        Finding(
+            "fatal" if each.fatal else "warn",
+            f"topic {each.topic}: {each.what} is {each.found}, not {each.wanted}",
+            each.remedy,
+        )
+        for each in differences
+    ]
+
+
+async def redis(settings: Settings, now: int) -> list[Finding]:
+    """Version, eviction, persistence, clock."""
+    client: Any = connect(settings.redis_url or "", timeout=_SECONDS)
+    try:
+        info: Mapping[str, Any] = await client.info()
+        seconds, micros = await client.time()
+        fsync = await _setting(client, "appendfsync")
+    except (RedisError, OSError) as error:
+        text = f"Redis does not answer: {str(error) or type(error).__name__}"
+        remedy = "check that it runs, REDIS_URL and its password"
+        return [Finding("fatal", text, remedy, unreachable=True)]
+    finally:
+        await client.aclose()
+    ahead = seconds * 1000 + micros // 1000 - now
+    return [_version(info), _role(info), _eviction(info), _persistence(info, fsync), _clock(ahead)]
+
+
+async def _setting(client: Any, name: str) -> str | None:
+    """None where the server does not let us ask."""
+    try:
+        found = await client.config_get(name)
+    except RedisError:
+        return None
+    value = found.get(name, found.get(name.encode()))
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _version(info: Mapping[str, Any]) -> Finding:
+    version = str(info.get("redis_version", "0"))
+    name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {version}"
+    digits = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    if tuple(digits) < _OLDEST_REDIS:
+        return Finding("fatal", f"{name} is too old", "use Redis 6.2 or later, or Valkey")
+    return Finding("ok", f"{name} answers")
+
+
+def _role(info: Mapping[str, Any]) -> Finding:
+    if info.get("role") == "slave":
+        return Finding("fatal", "Redis is a replica", "set REDIS_URL to the primary")
+    return Finding("ok", "Redis takes writes")
+
+
+def _eviction(info: Mapping[str, Any]) -> Finding:
+    policy = info.get("maxmemory_policy")
+    if policy == "noeviction":
+        return Finding("ok", "Redis evicts nothing (maxmemory-policy noeviction)")
+    if policy is None:
+        return Finding("warn", "Redis does not tell its maxmemory-policy", "make it noeviction")
+    text = f"Redis may drop state when memory is short (maxmemory-policy {policy})"
+    return Finding("fatal", text, "config set maxmemory-policy noeviction, and in its file")
+
+
+def _persistence(info: Mapping[str, Any], fsync: str | None) -> Finding:
+    if not int(info.get("aof_enabled", 0)):
+        text = "Redis keeps no append-only file: after a restart the log is read again from its age"
+        return Finding("warn", text, "config set appendonly yes, and in its file")
+    if fsync == "no":
+        text = "Redis leaves it to the system when to write (appendfsync no)"
+        return Finding("warn", text, "config set appendfsync everysec, and in its file")
+    said = f"appendfsync {fsync}" if fsync else "it does not tell appendfsync"
+    return Finding("ok", f"Redis writes an append-only file ({said})")
+
+
+def _clock(ahead: int) -> Finding:
+    text = f"the clocks of Redis and of this machine differ by {abs(ahead) / 1000:.1f} s"
+    if abs(ahead) > _CLOCK_MS:
+        return Finding("warn", text, "keep both machines' time by NTP")
+    return Finding("ok", text)
+
+
+async def state(pipeline: Reach) -> list[Finding]:
+    """Watermarks and log belong together, and one rulebook is in force."""
+    events = pipeline.settings.names.events
+    ends = await pipeline.reader.ends(events)
+    starts = await pipeline.reader.starts(events, list(ends))
+    progress = await pipeline.store.progress(ends)
+    marks = {number: at.watermark.offset for number, at in progress.items()}
+    beyond = [number for number, mark in marks.items() if mark > ends[number]]
+    lost = [n for n, mark in marks.items() if mark < starts[n] and starts[n] > 0]
+    behind = sum(ends[n] - mark for n, mark in marks.items() if mark <= ends[n])
+    if beyond:
+        text = f"Redis is ahead of the log in partitions {beyond}: the topic was made anew"
+        remedy = "restore the topic, or empty this prefix's keys in Redis and begin again"
+        return [Finding("fatal", text, remedy)]
+    findings = [Finding("ok", f"state is within the log, {behind:,} records behind its end")]
+    if lost:
+        text = f"the log begins after where the state stands in partitions {lost}"
+        remedy = "restore a newer backup of Redis; records in between are gone by retention"
+        findings = [Finding("fatal", text, remedy)]
+    findings.append(await _rulebook(pipeline, len(ends)))
+    return findings
+
+
+async def _rulebook(pipeline: Reach, partitions: int) -> Finding:
+    now = await in_force(pipeline.store, partitions)
+    if now.digest is None and not now.differing():
+        return Finding("warn", "no rulebook is in force", "run `pipeline apply RULEBOOK`")
+    if differing := now.differing():
+        text = f"partitions {differing} have another rulebook in force than partition 0"
+        return Finding("warn", text, "see that all partitions have a worker, or apply it again")
+    count = len(now.document.get("journeys", []))
+    return Finding("ok", f"rulebook {(now.digest or '')[:12]} is in force: {count} journeys")
+
+
+async def broker_clock(pipeline: Reach, now: int) -> list[Finding]:
+    """The newest append times can't be later than now."""
+    events = pipeline.settings.names.events
+    newest = 0
+    for number, end in (await pipeline.reader.ends(events)).items():
+        kept = await pipeline.reader.at(events, number, end - 1)
+        newest = max(newest, kept.timestamp if kept else 0)
+    if newest - now > _CLOCK_MS:
+        text = f"the broker's clock is at least {(newest - now) / 1000:.1f} s ahead of this one"
+        return [Finding("warn", text, "keep both machines' time by NTP: it is the log's time")]
+    return []

@@ -1,0 +1,159 @@
+"""The barrier: appends ticks, the log's own time, once all that was written before is taken in.
+
+A tick says "it is t". Whoever decides at it that something did *not* happen must know all that had
+been written to the raw topic by t. So, at t: wait until normalize has passed the raw topic's end;
+then, for each hop that a consequence may take, wait until all that stood in `segment.events` is
+taken and what it caused is published. Only then the tick is appended.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.ports import Clock, Log, LogUnavailable, Progress, Store
+
+HOPS: Final = 10
+"""The longest way of a consequence, one record a hop. An event comes to a person, goes by way of a
+device that is new to them and back behind what the device hands over, to whoever goes on for that
+person, to the address or the case: six; an alias by way of the directory as long. The rest is for
+persons that were merged several times over. Each hop is taken in one round."""
+
+EVERY: Final = 0.2
+"""Seconds between looks at what is due."""
+
+_SHORTEST_PAUSE: Final = 0.005
+_PAUSE: Final = 0.02
+_LONG_PAUSE: Final = 0.2
+_LONG: Final = 1000
+"""Milliseconds after which a wait is a long one and asks less often."""
+_RETRY: Final = 1.0
+
+
+@dataclass(slots=True)
+class BarrierState:
+    """What the barrier does, for metrics."""
+
+    barriers: int = 0
+    ticks: int = 0
+    rounds: int = 0
+    """Of the last barrier."""
+    last_ms: int = 0
+    """How long the last barrier took."""
+    last_tick: int | None = None
+    """The instant of the last tick."""
+    waiting_since: int | None = None
+    """When the barrier that is under way began."""
+    interrupted: int = 0
+
+
+class Barrier:
+    """Of the leader, the owner of partition 0.
+
+    Two leaders for a moment do no harm: each tick is true. Being cut off does none either: what is
+    due stays due.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        log: Log,
+        clock: Clock,
+        partitions: int,
+        encode_tick: Callable[[int], bytes],
+    ) -> None:
+        self.state = BarrierState()
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._partitions = range(partitions)
+        self._encode_tick = encode_tick
+
+    async def run(self) -> None:
+        """Look and tick until cancelled. Kafka may be away for a while, the store may not."""
+        while True:
+            try:
+                await self.step()
+            except LogUnavailable:
+                self.state.interrupted += 1
+                self.state.waiting_since = None
+                await self._clock.sleep(_RETRY)
+            await self._clock.sleep(EVERY)
+
+    async def step(self) -> int:
+        """Append a tick to each partition where something is due; the number of them."""
+        now = self._clock.now()
+        if not self._due(await self._store.progress(self._partitions), now):
+            return 0
+        state = self.state
+        state.waiting_since = now
+        await self._normalized(await self._log.raw_ends())
+        progress = await self._settled()
+        # what was due may be done by now, by the tick before this one
+        due = self._due(progress, now)
+        tick = self._encode_tick(now)
+        async with asyncio.TaskGroup() as appends:
+            for partition in due:
+                appends.create_task(self._log.append(partition, tick))
+        state.barriers += 1
+        state.last_ms = self._clock.now() - now
+        state.waiting_since = None
+        if due:
+            state.ticks += len(due)
+            state.last_tick = now
+        return len(due)
+
+    async def _normalized(self, ends: Mapping[tuple[str, int], int]) -> None:
+        async def passed() -> bool:
+            places = await self._log.normalized()
+            return all(places.get(place, 0) >= end for place, end in ends.items())
+
+        await self._until(passed)
+
+    async def _settled(self) -> Mapping[int, Progress]:
+        """Round by round, until no consequence can be under way."""
+        progress: Mapping[int, Progress] = {}
+        before: Mapping[int, int] = {}
+        for hop in range(HOPS):
+            ends = await self._log.event_ends()
+            if ends == before:
+                break  # the round before caused nothing, so nothing will follow
+            self.state.rounds = hop + 1
+            progress = await self._taken(ends)
+            before = ends
+        return progress
+
+    async def _taken(self, ends: Mapping[int, int]) -> Mapping[int, Progress]:
+        """Wait until all before `ends` is taken, and all that it caused is in the log.
+
+        An unpublished entry that a record at or after the end caused is of no concern here.
+        """
+        progress: Mapping[int, Progress] = {}
+
+        async def taken() -> bool:
+            nonlocal progress
+            progress = await self._store.progress(self._partitions)
+            return all(_passed(progress[p], ends.get(p, 0)) for p in self._partitions)
+
+        await self._until(taken)
+        return progress
+
+    async def _until(self, reached: Callable[[], Awaitable[bool]]) -> None:
+        pause = _SHORTEST_PAUSE
+        start = self._clock.now()
+        while not await reached():
+            await self._clock.sleep(pause)
+            long = self._clock.now() - start > _LONG
+            pause = min(1.5 * pause, _LONG_PAUSE if long else _PAUSE)
+
+    def _due(self, progress: Mapping[int, Progress], now: int) -> list[int]:
+        return [
+            partition
+            for partition in self._partitions
+            if (due := progress[partition].due) is not None and due <= now
+        ]
+
+
+def _passed(progress: Progress, end: int) -> bool:
+    unpublished = progress.unpublished
+    return progress.watermark.offset >= end and (unpublished is None or unpublished.offset >= end)

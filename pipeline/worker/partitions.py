@@ -1,0 +1,153 @@
+"""The state partitions that this worker owns: taken over, fed, given up as the group says.
+
+Where reading starts is the store's watermark, never Kafka's committed offset. Taking over is:
+open the relay's producer (which fences the predecessor), read the watermark, go on from there.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from faust.types import TP
+
+from pipeline.ports import InternalPublisher, OutwardPublisher, Store
+from pipeline.process.barrier import Barrier
+from pipeline.process.portion import Place
+from pipeline.process.relay import Relay
+from pipeline.process.state import Committed, Overtaken, StateProcess
+from pipeline.worker.options import EARLIEST
+
+LEADER: Final = 0
+"""The partition whose owner runs the barrier."""
+
+
+@dataclass(slots=True)
+class _Owned:
+    process: StateProcess
+    relay: Relay
+
+
+class Partitions:
+    """Fulfils the transport's `Hooks` for `segment.events`, and is its handler."""
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        prefix: str,
+        partitions: int,
+        store: Store,
+        internal: InternalPublisher,
+        outward: Callable[[int], OutwardPublisher],
+        urgent: frozenset[str],
+        barrier: Barrier,
+        committed: Callable[[int, Committed], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        """`outward` makes a partition's publisher; `fail` ends the worker."""
+        self.overtaken = 0
+        self._topic = topic
+        self._prefix = prefix
+        self._count = partitions
+        self._store = store
+        self._internal = internal
+        self._outward = outward
+        self._urgent = urgent
+        self._barrier = barrier
+        self._leading: asyncio.Task[None] | None = None
+        self._told = committed
+        self._fail = fail
+        self._owned: dict[int, _Owned] = {}
+
+    @property
+    def owned(self) -> Sequence[int]:
+        """Numbers of the partitions that are this worker's."""
+        return sorted(self._owned)
+
+    @property
+    def leading(self) -> bool:
+        """Whether this worker runs the barrier."""
+        return self._leading is not None
+
+    async def on_assigned(self, tps: set[TP]) -> None:
+        """Take over what is new; see `Hooks`."""
+        numbers = {tp.partition for tp in tps if tp.topic == self._topic}
+        await asyncio.gather(*(self._take_over(number) for number in numbers - self._owned.keys()))
+        if LEADER in numbers and self._leading is None:
+            self._leading = asyncio.create_task(self._barrier.run(), name="barrier")
+            self._leading.add_done_callback(self._ended)
+
+    async def _take_over(self, number: int) -> None:
+        relay = Relay(
+            number, self._store, self._internal, self._outward(number), urgent=self._urgent
+        )
+
+        def committed(change: Committed) -> None:
+            relay.offer(change.internal, change.outward)
+            self._told(number, change)
+
+        place = Place(number, self._count, self._prefix, self._topic)
+        process = StateProcess(place, self._store, committed)
+        await process.open()
+        relay.start()
+        relay.failed.add_done_callback(self._relay_ended)
+        self._owned[number] = _Owned(process, relay)
+
+    async def positions(self, tps: set[TP]) -> Mapping[TP, int]:
+        """Where the store stands; see `Hooks`."""
+        places: dict[TP, int] = {}
+        for tp in tps:
+            if tp.topic == self._topic:
+                mark = await self._owned[tp.partition].process.open()
+                places[tp] = mark.offset or EARLIEST
+        return places
+
+    async def on_revoked(self, tps: set[TP]) -> None:
+        """Let go; see `Hooks`."""
+        numbers = {tp.partition for tp in tps if tp.topic == self._topic}
+        if LEADER in numbers:
+            await self._stop_leading()
+        gone = [self._owned.pop(number) for number in numbers & self._owned.keys()]
+        await asyncio.gather(*(owned.relay.stop() for owned in gone))
+
+    async def close(self) -> None:
+        """Let go of everything, also after a failure."""
+        await self.on_revoked({TP(self._topic, number) for number in self._owned} | {self._leader})
+
+    @property
+    def _leader(self) -> TP:
+        return TP(self._topic, LEADER)
+
+    async def apply(
+        self,
+        rewind: Callable[[TP, int], Awaitable[Any]],
+        partition: int,
+        records: Sequence[Any],
+    ) -> None:
+        """Take a batch; where the store stands elsewhere, go back (or on) to it."""
+        owned = self._owned.get(partition)
+        if owned is None:
+            return
+        try:
+            await owned.process.apply(records)
+        except Overtaken:
+            self.overtaken += 1
+            mark = await owned.process.open()
+            owned.relay.reload()
+            await rewind(TP(self._topic, partition), mark.offset)
+
+    async def _stop_leading(self) -> None:
+        task, self._leading = self._leading, None
+        if task is not None:
+            task.remove_done_callback(self._ended)
+            task.cancel()
+            await asyncio.wait([task])
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _relay_ended(self, failed: asyncio.Future[None]) -> None:
+        if not failed.cancelled() and (error := failed.exception()) is not None:
+            self._fail(error)

@@ -1,0 +1,171 @@
+"""What only a real Redis can do wrong: restart, lose a reply, lose the last commits, be full."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_store import RedisStore
+from pipeline.local import LocalError, Redis
+from pipeline.ports import Change, Entry, Mark, StoreUnavailable
+from pipeline.settings import Names
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis that a test may restart."""
+    with asyncio.Runner() as runner:
+        part = Redis(tmp_path)
+        try:
+            runner.run(part.start())
+        except LocalError as error:
+            pytest.skip(str(error))
+        yield part
+        runner.run(part.close())
+
+
+@pytest_asyncio.fixture
+async def store(redis_part: Redis, names: Names) -> AsyncIterator[RedisStore]:
+    store = RedisStore(connect(redis_part.address), names, patience=0.3)
+    yield store
+    await store.close()
+
+
+def change(offset: int) -> Change:
+    entry = Entry(Mark(offset, 1), "t", b"k", b"%d" % offset)
+    return Change(Mark(offset + 1, 0), {b"k": b"%d" % offset}, {b"k": offset}, [entry], [entry])
+
+
+async def test_a_restart_is_waited_for_and_nothing_is_lost_or_doubled(
+    own_redis: Redis, names: Names
+) -> None:
+    store = RedisStore(connect(own_redis.address), names)
+    assert await store.commit(0, None, change(0))
+
+    async def commits() -> None:
+        for offset in range(1, 400):
+            assert await store.commit(0, Mark(offset, 0), change(offset))
+            assert (await store.progress([0, 1]))[0].watermark == Mark(offset + 1, 0)
+
+    committing = asyncio.create_task(commits())
+    for _ in range(2):
+        await asyncio.sleep(0.05)
+        own_redis.kill()
+        await asyncio.sleep(0.1)
+        await own_redis.start()
+    await committing
+    entries = await store.outbox(0, internal=True, after=None, limit=999)
+    assert [entry.mark.offset for entry in entries] == list(range(400))
+    await store.close()
+
+
+class _Proxy:
+    """Between client and server; told to, it lets requests through and no replies."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.mute = False
+        self.muted = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to_there = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers += [writer, to_there]
+        await asyncio.gather(self._pipe(reader, to_there), self._pipe(there, writer, back=True))
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+    async def _pipe(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool = False
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if back and self.mute:
+                    self.mute = False  # this connection's client waits in vain
+                    self.muted += 1
+                    return
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def test_a_commit_whose_reply_was_lost_counts_as_written_once(
+    redis_part: Redis, names: Names
+) -> None:
+    proxy = _Proxy(redis_part.port)
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    store = RedisStore(connect(f"redis://127.0.0.1:{port}", timeout=0.2), names)
+    assert await store.commit(0, None, change(0))
+    proxy.mute = True
+    assert await store.commit(0, Mark(1, 0), change(1))
+    assert proxy.muted == 1
+    assert await store.watermark(0) == Mark(2, 0)
+    assert len(await store.outbox(0, internal=False, after=None, limit=9)) == 2
+    await store.close()
+    proxy.close()
+    server.close()
+
+
+async def test_an_equal_commit_of_another_owner_is_not_taken_for_ours(store: RedisStore) -> None:
+    assert await store.commit(0, None, change(0))
+    assert not await store.commit(0, None, change(0))
+
+
+async def test_what_stays_away_is_reported_in_one_line(names: Names) -> None:
+    store = RedisStore(connect("redis://:geheim@127.0.0.1:1/0"), names, patience=0.2)
+    with pytest.raises(StoreUnavailable, match=r"^Redis: .*can't be reached") as caught:
+        await store.watermark(0)
+    assert "geheim" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    await store.close()
+
+
+@pytest.mark.parametrize("key", ["due", "int", "out", "wm"])
+async def test_a_key_of_another_type_refuses_the_whole_commit(
+    store: RedisStore, redis_part: Redis, names: Names, key: str
+) -> None:
+    client = connect(redis_part.address)
+    await client.hset(names.keys(0).decode() + key, "a", "b")
+    with pytest.raises(StoreUnavailable, match="hash"):
+        await store.commit(0, None, change(0))
+    assert await store.load(0, [b"k"]) == [None]
+    assert len(await client.keys(names.prefix + "*")) == 1
+    await client.aclose()
+
+
+async def test_a_full_server_refuses_the_whole_commit(own_redis: Redis, names: Names) -> None:
+    store = RedisStore(connect(own_redis.address), names, patience=0.2)
+    client = connect(own_redis.address)
+    large = Change(Mark(1, 0), {b"%d" % i: bytes(10_000) for i in range(500)})
+    assert await store.commit(0, None, large)
+    await client.config_set("maxmemory", 4_000_000)
+    more = change(1)
+    more.entities |= {b"1": None, b"2": bytes(10_000)}
+    with pytest.raises(StoreUnavailable, match="out of memory"):
+        await store.commit(0, Mark(1, 0), more)
+    assert await store.watermark(0) == Mark(1, 0)
+    assert await store.load(0, [b"1", b"k"]) == [bytes(10_000), None]
+    await client.config_set("maxmemory", 0)
+    assert await store.commit(0, Mark(1, 0), more)
+    await client.aclose()
+    await store.close()
+
+
+async def test_keys_of_a_partition_share_a_slot_and_the_prefix(
+    store: RedisStore, redis_part: Redis, names: Names
+) -> None:
+    assert await store.commit(7, None, change(0))
+    client = connect(redis_part.address)
+    found = await client.keys(names.prefix + "*")
+    stem = names.prefix.encode() + b"{p7}:"
+    assert sorted(found) == [stem + end for end in (b"due", b"e:k", b"int", b"out", b"wm")]
+    await client.aclose()

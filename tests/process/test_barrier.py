@@ -1,0 +1,218 @@
+"""The barrier on the store and the log in memory, with a clock that runs as it sleeps."""
+
+import asyncio
+
+import pytest
+
+from pipeline.adapters.clock import ManualClock
+from pipeline.adapters.memory_log import MemoryLog
+from pipeline.adapters.memory_store import MemoryStore
+from pipeline.ports import Change, Entry, LogUnavailable, Mark
+from pipeline.process.barrier import HOPS, Barrier
+from pipeline.settings import Names
+
+NAMES = Names()
+NOW = 1_000_000
+
+
+class World:
+    def __init__(self, partitions: int = 3) -> None:
+        self.clock = ManualClock(NOW, running=True)
+        self.store = MemoryStore()
+        self.log = MemoryLog(self.clock, NAMES, partitions, raw_partitions=2)
+        self.barrier = Barrier(self.store, self.log, self.clock, partitions, lambda t: b"%d" % t)
+
+    async def take(
+        self, partition: int, *, due: int | None = None, tell: int | None = None
+    ) -> None:
+        """The state process takes all that is there; the last record may cause something."""
+        end = (await self.log.event_ends())[partition]
+        stood = await self.store.watermark(partition)
+        if stood == Mark(end, 0):
+            return
+        change = Change(Mark(end, 0))
+        if due is not None:
+            change.due[b"k"] = due
+        if tell is not None:
+            entry = Entry(Mark(end - 1, 1), NAMES.events, b"k", b"hop", (), tell)
+            change.internal.append(entry)
+        assert await self.store.commit(partition, stood, change)
+
+    async def publish(self, partition: int) -> None:
+        entries = await self.store.outbox(partition, internal=True, after=None, limit=9)
+        await self.log.publish(entries)
+        for entry in entries:
+            await self.store.trim(partition, internal=True, upto=entry.mark)
+
+    def write(self, partition: int) -> None:
+        self.log.write(NAMES.events, b"event", partition=partition)
+
+    def ticks(self, partition: int) -> list[int]:
+        records = self.log.read(NAMES.events, partition)
+        return [int(r.value) for r in records if r.value and r.value.isdigit()]
+
+
+async def settle() -> None:
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+async def test_nothing_due_writes_nothing() -> None:
+    world = World()
+    assert await world.barrier.step() == 0
+    world.write(0)
+    await world.take(0, due=NOW + 1)
+    assert await world.barrier.step() == 0
+    assert world.ticks(0) == []
+
+
+async def test_an_idle_system_ticks_only_where_something_is_due() -> None:
+    world = World()
+    for partition, due in ((0, NOW), (1, NOW + 60_000), (2, 5)):
+        world.write(partition)
+        await world.take(partition, due=due)
+    assert await world.barrier.step() == 2
+    assert [world.ticks(p) for p in range(3)] == [[NOW], [], [NOW]]
+    state = world.barrier.state
+    assert (state.rounds, state.ticks, state.last_tick) == (1, 2, NOW)
+    assert state.waiting_since is None
+
+
+async def test_raw_that_is_not_normalized_blocks_the_tick() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    for _ in range(3):
+        world.log.write(NAMES.raw, b"{}", partition=1)
+    world.log.commit(NAMES.raw, 1, 2)
+    step = asyncio.create_task(world.barrier.step())
+    await settle()
+    assert not step.done()
+    assert world.barrier.state.waiting_since == NOW
+    # written after the barrier began: of no concern to it
+    world.log.write(NAMES.raw, b"{}", partition=0)
+    world.log.commit(NAMES.raw, 1, 3)
+    assert await step == 1
+    assert world.ticks(0) == [NOW]
+
+
+async def test_a_consequence_of_several_hops_is_taken_before_the_tick() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    world.write(1)
+    step = asyncio.create_task(world.barrier.step())
+    await settle()
+    assert not step.done()
+    await world.take(1, tell=2)
+    await settle()
+    assert not step.done()
+    await world.publish(1)
+    await settle()
+    assert not step.done()
+    await world.take(2, tell=0)
+    await world.publish(2)
+    await settle()
+    assert not step.done()
+    await world.take(0)
+    assert await step == 1
+    values = [record.value for record in world.log.read(NAMES.events, 0)]
+    assert values == [b"event", b"hop", b"%d" % NOW]
+
+
+async def test_a_deadline_that_the_last_hop_removed_gets_no_tick() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    world.write(0)
+    step = asyncio.create_task(world.barrier.step())
+    await settle()
+    await world.take(0, due=NOW + 999_999)
+    assert await step == 0
+    assert world.ticks(0) == []
+
+
+async def test_a_tick_half_worked_off_blocks_the_next() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    assert await world.barrier.step() == 1
+    assert await world.store.commit(0, Mark(1, 0), Change(Mark(1, 2)))
+    step = asyncio.create_task(world.barrier.step())
+    await settle()
+    assert not step.done()
+    await world.take(0, due=NOW * 2)
+    assert await step == 0
+
+
+async def test_a_stream_that_never_pauses_takes_all_hops_and_no_more() -> None:
+    world = World(1)
+    world.write(0)
+    await world.take(0, due=NOW)
+
+    async def stream() -> None:
+        while True:
+            world.write(0)
+            await world.take(0)
+            world.write(0)
+            await asyncio.sleep(0)
+
+    streaming = asyncio.create_task(stream())
+    assert await asyncio.wait_for(world.barrier.step(), 5) == 1
+    streaming.cancel()
+    assert world.barrier.state.rounds == HOPS
+
+
+async def test_entries_that_later_records_caused_do_not_block() -> None:
+    world = World(1)
+    world.write(0)
+    await world.take(0, due=NOW)
+    step = asyncio.create_task(world.barrier.step())
+    await asyncio.sleep(0)
+    world.write(0)
+    await world.take(0, tell=0)
+    # the ends were noted either before that record, or after it: then its hop must come first
+    await settle()
+    if not step.done():
+        await world.publish(0)
+        await world.take(0)
+    assert await step == 1
+
+
+async def test_two_leaders_write_true_ticks() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    other = Barrier(world.store, world.log, world.clock, 3, lambda t: b"%d" % t)
+    steps = [asyncio.create_task(barrier.step()) for barrier in (world.barrier, other)]
+    while not all(step.done() for step in steps):
+        await settle()
+        await world.take(0)
+    assert 1 <= sum([await step for step in steps]) <= 2
+    assert all(tick >= NOW for tick in world.ticks(0))
+
+
+async def test_the_loop_outlives_kafkas_absence_and_can_be_cancelled() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    away = 3
+    read = world.log.raw_ends
+
+    async def raw_ends() -> object:
+        nonlocal away
+        away -= 1
+        if away >= 0:
+            raise LogUnavailable("away")
+        return await read()
+
+    world.log.raw_ends = raw_ends  # type: ignore[method-assign,assignment]
+    run = asyncio.create_task(world.barrier.run())
+    for _ in range(100):
+        if not world.ticks(0):
+            await settle()
+    assert world.ticks(0)[0] >= NOW
+    assert world.barrier.state.interrupted == 3
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
