@@ -1,6 +1,7 @@
 """What commands share: how they fail, how they print, how they run a coroutine."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine
@@ -49,7 +50,8 @@ def reachable() -> Settings:
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine to its end."""
+    """Run a command's coroutine to its end. What clients log about is told by our own errors."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
     return asyncio.run(coroutine)
 
 

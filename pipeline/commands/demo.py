@@ -95,8 +95,8 @@ async def _send(running: System, say: Any) -> None:
 
 
 async def _decided(running: System) -> int:
-    ends = await running.reach.reader.ends(running.settings.names.decisions)
-    return sum(ends.values())
+    decisions = running.reach.reader.read(running.settings.names.decisions)
+    return len([decision async for decision in decisions])
 
 
 async def _publish(sending: Any, publisher: Any) -> None:

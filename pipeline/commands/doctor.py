@@ -43,7 +43,7 @@ async def _examine(settings: "Settings") -> list["Finding"]:
     from pipeline.commands.reach import reach
 
     brokers = await checks.broker(settings)
-    async with reach(settings) as pipeline:
+    async with reach(settings, first=False) as pipeline:
         store = await checks.redis(settings, pipeline.clock.now())
         findings = brokers + store
         if not any(found.unreachable for found in brokers):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from redis.exceptions import RedisError
 
 from pipeline.adapters.kafka_client import abandon, client_args, stop
@@ -42,7 +42,12 @@ async def broker(settings: Settings) -> list[Finding]:
             client = await connection.client()
             count = len(client.cluster.brokers())
     except (KafkaError, OSError, TimeoutError) as error:
-        text = f"no broker answers at {servers}: {str(error) or type(error).__name__}"
+        why = (
+            ""
+            if isinstance(error, KafkaConnectionError)
+            else f": {str(error) or type(error).__name__}"
+        )
+        text = f"no broker answers at {servers}{why}"
         remedy = "check that it runs, KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL and SASL"
         return [Finding("fatal", text, remedy, unreachable=True)]
     else:

@@ -1,11 +1,13 @@
 """A running pipeline as the commands reach it: its store, its log, its topics."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.kafka_client import translated
 from pipeline.adapters.kafka_connection import Connection
 from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.kafka_publishers import KafkaPublisher
@@ -21,6 +23,7 @@ from pipeline.wire.records import Control, UnreadableRecord, decode
 
 PATIENCE: Final = 3.0
 """Seconds for a Redis that restarts; a command is not a worker, somebody is waiting."""
+_CONNECT_SECONDS: Final = 10.0
 _TAIL_MAX: Final = 200_000
 
 
@@ -85,14 +88,22 @@ class Reach:
 
 
 @asynccontextmanager
-async def reach(settings: Settings) -> AsyncIterator[Reach]:
-    """Open it, and close it again. Nothing is sent before it is asked for."""
+async def reach(settings: Settings, *, first: bool = True) -> AsyncIterator[Reach]:
+    """Open it, and close it again.
+
+    `first`: try the brokers at once, so that a wrong address is told at once; later calls are
+    patient with a broker that restarts.
+    """
     assert settings.redis_url is not None
     connection = Connection(settings.kafka)
     store = RedisStore(connect(settings.redis_url), settings.names, patience=PATIENCE)
     publisher = KafkaPublisher(settings.kafka, linger=0.0)
     reader = KafkaReader(settings.kafka, connection)
     try:
+        if first:
+            with translated("connecting"):
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await connection.client()
         yield Reach(settings, store, reader, connection, publisher, SystemClock())
     finally:
         await publisher.close()

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.domain.claims import Claim
 from pipeline.domain.entities import Address, Cause, OpenTrigger
-from pipeline.domain.events import AddressKind
+from pipeline.domain.events import AddressKind, Channel
 from pipeline.domain.facts import EventRef, Outcome
 from pipeline.domain.messages import Attempted, Claimed, Held, Message, Recalled, Wipe
 from pipeline.domain.outputs import (
@@ -48,7 +48,7 @@ def take(address: Address, to: str, message: Message, turn: Turn) -> None:
             _recall(address, message, turn)
         case Held():
             address.kind = message.kind
-            _hold(address, message)
+            _hold(address, to, message, turn)
         case Wipe():
             address.kind = message.kind
             _wipe(address, to, message, turn)
@@ -77,7 +77,7 @@ def _weigh(address: Address, to: str, claimed: Claimed, turn: Turn) -> None:
         claim.ref.source,
     )
     address.via[claim.channel] = claim.via
-    turn.say(_opt_in(address, to, claim))
+    turn.say(_opt_in(address, to, claim.channel))
     if claimed.who.key and (now is None or now.subscribed != claim.subscribed):
         name = "Contact Subscribed" if claim.subscribed else "Contact Unsubscribed"
         properties: dict[str, object] = {"channel": claim.channel, address.kind: to}
@@ -109,9 +109,9 @@ def evidence(
     )
 
 
-def _opt_in(address: Address, to: str, claim: Claim) -> OptIn:
-    consent = address.consents.get(claim.channel)
-    return OptIn(to, address.kind, claim.channel, consent, claim.via, tuple(address.user_ids))
+def _opt_in(address: Address, to: str, channel: Channel) -> OptIn:
+    via, users = address.via.get(channel, ""), tuple(address.user_ids)
+    return OptIn(to, address.kind, channel, address.consents[channel], via, users)
 
 
 def _attempt(address: Address, attempt: Attempt, turn: Turn) -> None:
@@ -181,11 +181,15 @@ def _cause(address: Address, trigger: str, rank: int, ref: EventRef | None, turn
         opened.causes.append(Cause(turn.now, rank, time, ref))
 
 
-def _hold(address: Address, held: Held) -> None:
-    if held.holds and held.user_id not in address.user_ids:
+def _hold(address: Address, to: str, held: Held, turn: Turn) -> None:
+    if held.holds == (held.user_id in address.user_ids):
+        return
+    if held.holds:
         address.user_ids.append(held.user_id)
-    elif not held.holds and held.user_id in address.user_ids:
+    else:
         address.user_ids.remove(held.user_id)
+    for channel in address.consents:
+        turn.say(_opt_in(address, to, channel))
 
 
 def _wipe(address: Address, to: str, wipe: Wipe, turn: Turn) -> None:

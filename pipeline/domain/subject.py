@@ -44,8 +44,8 @@ def take_event(subject: Subject, event: Event, turn: Turn) -> None:
     fresh = profile.learn(event)
     if new_device and event.anonymous_id is not None:
         profile.devices.append(event.anonymous_id)
-    consent.take(profile, who, event, fresh, turn)
     _hold(subject, fresh.get("phone", set()), fresh.get("email", set()), turn)
+    consent.take(profile, who, event, fresh, turn)
     for noticed in starts(event, subject.ref, turn):
         _note_start(subject, noticed, turn)
     for noticed in cancels(event, turn):

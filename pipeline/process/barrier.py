@@ -92,9 +92,7 @@ class Barrier:
         # what was due may be done by now, by the tick before this one
         due = self._due(progress, now)
         tick = self._encode_tick(now)
-        async with asyncio.TaskGroup() as appends:
-            for partition in due:
-                appends.create_task(self._log.append(partition, tick))
+        await asyncio.gather(*(self._log.append(partition, tick) for partition in due))
         state.barriers += 1
         state.last_ms = self._clock.now() - now
         state.waiting_since = None
