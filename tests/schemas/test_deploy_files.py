@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.schemas.schema_documents import ROOT
 
 from pipeline.cli import COMMANDS
 from pipeline.settings import load
+from tests.schemas.schema_documents import ROOT
 
 DEPLOY = ROOT / "deploy"
 SETTINGS = {

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+
 from tests.schemas.schema_documents import EXAMPLES, faults, read_yaml, schema, texts
 
 PLACEHOLDER = re.compile(r"\{now(?:[+-][0-9]+[smhd])?\}")

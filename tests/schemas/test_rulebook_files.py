@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.schemas.schema_documents import EXAMPLES, ROOT, SAMPLE, faults, read_yaml, schema
 
 from pipeline.rulebook.check import check
 from pipeline.rulebook.conditions import (
@@ -18,6 +17,7 @@ from pipeline.rulebook.conditions import (
 )
 from pipeline.rulebook.journeys import read_journey
 from pipeline.rulebook.shape import Node
+from tests.schemas.schema_documents import EXAMPLES, ROOT, SAMPLE, faults, read_yaml, schema
 
 JOURNEY = "rulebook/journey.schema.json"
 TESTS = "rulebook/tests.schema.json"

@@ -6,12 +6,21 @@ from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.schemas.schema_documents import BASE, NAMES, RECORDS, SCHEMAS, faults, read_yaml, resolved, schema
 
 from pipeline.domain.facts import Outcome
 from pipeline.domain.outputs import GateName, RetractionReason
 from pipeline.settings import Names
 from pipeline.wire.verdicts import RejectReason
+from tests.schemas.schema_documents import (
+    BASE,
+    NAMES,
+    RECORDS,
+    SCHEMAS,
+    faults,
+    read_yaml,
+    resolved,
+    schema,
+)
 
 TRIGGER, RETRACTION, DECISION = (f"{n}.schema.json" for n in ("trigger", "retraction", "decision"))
 EVIDENCE, OPTIN, CONTACT = (f"{n}.schema.json" for n in ("evidence", "optin", "contact"))

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
-from tests.worker.worker_log import Log
 
 from pipeline.worker.lanes import Handler, HandlerFailed
 from pipeline.worker.ledger import Batch
 from pipeline.worker.options import EARLIEST, Hooks, NoHooks, Options
 from pipeline.worker.thread import PositionLost, TopicMissing
 from pipeline.worker.transport import BatchApp, make_app, run
+from tests.worker.worker_log import Log
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
 SECOND = Path(__file__).parent / "second.py"
