@@ -1,5 +1,6 @@
 """All settings, read from the environment once; and the names made of `PIPELINE_PREFIX`."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,6 +147,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         http_port=http_port,
         write_keys_file=None if write_keys is None else Path(write_keys),
     )
+
+
+def from_environment() -> Settings:
+    """`load` of this process's environment."""
+    return load(os.environ)
 
 
 def _value(environ: Mapping[str, str], name: str) -> str | None:

@@ -1,45 +1,40 @@
 """Publishers to Kafka: of internal records, and of outward ones in either delivery."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
-from typing import Final
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka import AIOKafkaProducer
 
 from pipeline.adapters.kafka_batches import send_all
 from pipeline.adapters.kafka_client import (
-    FENCING,
     MAX_BATCH,
-    MAX_RECORD,
     abandon,
     client_args,
     stop,
     translated,
     unavailable,
 )
-from pipeline.adapters.kafka_offsets import GroupOffsets
-from pipeline.ports import Entry, Fenced, LogUnavailable, Mark, Unsettled
-from pipeline.settings import KafkaSettings, Names
+from pipeline.adapters.kafka_transactions import TransactionalPublisher
+from pipeline.ports import Entry, LogUnavailable, Mark
+from pipeline.settings import KafkaSettings
 
-TRANSACTION_SECONDS: Final = 10.0
-"""When the broker aborts a transaction that nobody ends: so long readers may wait for it."""
-_PUBLISH_SECONDS: Final = 8.0
-"""We give up before the broker does: then the outcome is read, not guessed."""
-_OPEN_SECONDS: Final = 30.0
+__all__ = ["KafkaPublisher", "PlainPublisher", "TransactionalPublisher"]
 
 
 class KafkaPublisher:
     """Fulfils `InternalPublisher` by one idempotent producer.
 
     Entries of all relays are collected for a few milliseconds and while a flush is under way, so
-    that each target partition gets one batch of all, not one of each relay.
+    that each target partition gets one batch of all, not one of each relay. A broker that has no
+    transactions may not have idempotence either: without it a retry may double a record (receivers
+    of internal ones drop it), and the order holds all the same.
     """
 
-    def __init__(self, kafka: KafkaSettings, *, linger: float = 0.005) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, *, idempotent: bool = True, linger: float = 0.005
+    ) -> None:
         self._args = client_args(kafka)
+        self._idempotent = idempotent
         self._linger = linger
         self._producer: AIOKafkaProducer | None = None
         self._waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
@@ -51,7 +46,10 @@ class KafkaPublisher:
     async def start(self) -> None:
         """Connect."""
         producer = AIOKafkaProducer(
-            **self._args, enable_idempotence=True, acks="all", max_batch_size=MAX_BATCH
+            **self._args,
+            enable_idempotence=self._idempotent,
+            acks="all",
+            max_batch_size=MAX_BATCH,
         )
         with translated("starting the internal producer"):
             try:
@@ -109,122 +107,6 @@ class KafkaPublisher:
             if not done.done():
                 done.set_exception(self._failure)
         self._sending, self._waiting = [], []
-
-
-class TransactionalPublisher:
-    """Fulfils `OutwardPublisher`: each transaction carries the records and the place reached.
-
-    The place of a partition is the committed offset, with `offset:index` as its metadata, of that
-    partition of `segment.events` in the relay's own group. Starting the producer fences whoever
-    had the partition and ends what it left open; only then the place is read.
-    """
-
-    def __init__(
-        self, kafka: KafkaSettings, names: Names, partition: int, offsets: GroupOffsets
-    ) -> None:
-        self._args = client_args(kafka)
-        self._group = names.relay_group
-        self._id = names.transactional_id(partition)
-        self._topic = names.events
-        self._partition = partition
-        self._offsets = offsets
-        self._producer: AIOKafkaProducer | None = None
-        self._place: Mark | None = None
-
-    async def open(self) -> Mark | None:
-        """See `OutwardPublisher`."""
-        await self._drop()
-        producer = AIOKafkaProducer(
-            **self._args,
-            transactional_id=self._id,
-            transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
-            request_timeout_ms=int(TRANSACTION_SECONDS * 1000),
-            max_batch_size=MAX_BATCH,
-            max_request_size=MAX_RECORD,
-        )
-        with translated(f"starting the producer {self._id}"):
-            try:
-                async with asyncio.timeout(_OPEN_SECONDS):
-                    await producer.start()
-                    self._place = await self.place()
-            except BaseException:
-                await abandon(producer)
-                raise
-        self._producer = producer
-        return self._place
-
-    async def publish(self, entries: Sequence[Entry]) -> None:
-        """See `OutwardPublisher`."""
-        producer = self._producer
-        if producer is None:
-            raise Unsettled(f"producer {self._id} is not open")
-        place = entries[-1].mark if entries else self._place
-        if place is None:
-            return
-        if entries and self._place is not None and entries[0].mark <= self._place:
-            raise ValueError(f"{entries[0].mark} was published: the place is {self._place}")
-        settled = False
-        try:
-            async with asyncio.timeout(_PUBLISH_SECONDS):
-                await producer.begin_transaction()
-                await self._send(producer, entries, place)
-                await producer.commit_transaction()
-                # a late request of an earlier attempt can abort what is reported as committed
-                found = await self.place()
-            if found != place:
-                raise Unsettled(f"producer {self._id}: published {place}, found {found}")
-            settled = True
-        except FENCING as error:
-            raise Fenced(f"producer {self._id}: another owner has taken over") from error
-        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
-            # an AssertionError is how aiokafka refuses a state left by an earlier failure
-            text = str(error) or type(error).__name__
-            raise Unsettled(f"producer {self._id}: {text}") from error
-        finally:
-            if not settled:
-                await asyncio.shield(self._drop())
-        self._place = place
-
-    async def close(self) -> None:
-        """See `OutwardPublisher`."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await stop(producer)
-
-    async def place(self) -> Mark | None:
-        """How far Kafka says the partition is published."""
-        found = await self._offsets.committed(self._group, self._topic, [self._partition])
-        committed = found.get(self._partition)
-        if committed is None:
-            return None
-        offset, _, index = committed.metadata.partition(":")
-        if not (offset.isdigit() and index.isdigit()):
-            raise LogUnavailable(
-                f"Kafka: group {self._group} is used by others (metadata"
-                f" {committed.metadata[:50]!r}): set another PIPELINE_PREFIX"
-            )
-        return Mark(int(offset), int(index))
-
-    async def _send(
-        self, producer: AIOKafkaProducer, entries: Sequence[Entry], place: Mark
-    ) -> None:
-        """First the records, then the place, never side by side.
-
-        While the broker adds the group to the transaction it can't verify that a record belongs to
-        it, answers NOT_ENOUGH_REPLICAS, and aiokafka tries again after 100 ms.
-        """
-        await send_all(producer, entries)
-        where = TopicPartition(self._topic, self._partition)
-        await producer.send_offsets_to_transaction(
-            {where: OffsetAndMetadata(place.offset, f"{place.offset}:{place.index}")}, self._group
-        )
-
-    async def _drop(self) -> None:
-        """Let go of the producer without ending its transaction: the next start aborts it."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            with contextlib.suppress(KafkaError, IllegalOperation, OSError):
-                await abandon(producer)
 
 
 class PlainPublisher:

@@ -102,10 +102,9 @@ class KafkaReader:
         async with self._consumer() as consumer:
             consumer.assign([place])
             consumer.seek(place, offset)
-            with translated(f"reading {topic}"):
-                found = await consumer.getmany(timeout_ms=5_000, max_records=1)
-        records = [_kept(record) for record in found.get(place, [])]
-        return records[0] if records and records[0].offset == offset else None
+            async for record in _until(consumer, {place: offset + 1}, _all, _nobody):
+                return record
+        return None
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:

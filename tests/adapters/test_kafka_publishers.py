@@ -1,7 +1,7 @@
 """Exactly-once publishing on a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
 import pytest_asyncio
@@ -10,13 +10,12 @@ from aiokafka.structs import OffsetAndMetadata
 
 from pipeline.adapters.kafka_connection import Connection
 from pipeline.adapters.kafka_log import KafkaLog
-from pipeline.adapters.kafka_offsets import GroupOffsets
-from pipeline.adapters.kafka_publishers import (
-    KafkaPublisher,
-    PlainPublisher,
-    TransactionalPublisher,
-)
+from pipeline.adapters.kafka_offsets import Committed, GroupOffsets
+from pipeline.adapters.kafka_publishers import KafkaPublisher, PlainPublisher
+from pipeline.adapters.kafka_transactions import TransactionalPublisher, require_transactions
 from pipeline.adapters.topics import Topics, specs
+from pipeline.local import LocalError
+from pipeline.local.standin import StandIn
 from pipeline.ports import Entry, Fenced, LogUnavailable, Mark, Unsettled
 from pipeline.settings import KafkaSettings, Names
 
@@ -279,3 +278,55 @@ async def test_topics_are_created_once_and_checked(kafka: KafkaSettings, names: 
     assert partitions[:4] == (names.events, "partitions", "3", "4")
     assert partitions.fatal
     assert "PIPELINE_PARTITIONS=3" in partitions.remedy
+
+
+async def test_a_commit_that_is_not_found_afterwards_is_not_believed(
+    kafka: KafkaSettings, names: Names, connection: Connection
+) -> None:
+    class Blind(GroupOffsets):
+        async def committed(
+            self, group: str, topic: str, partitions: Iterable[int]
+        ) -> dict[int, Committed]:
+            return {}
+
+    publisher = TransactionalPublisher(kafka, names, 1, Blind(connection))
+    assert await publisher.open() is None
+    with pytest.raises(Unsettled, match="found None"):
+        await publisher.publish([outward(names, 1)])
+    await publisher.close()
+
+
+async def test_a_foreign_group_of_our_name_is_not_taken_for_the_place(
+    kafka: KafkaSettings, names: Names, connection: Connection
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.servers, transactional_id=names.of("x"))
+    await producer.start()
+    await producer.begin_transaction()
+    place = {TopicPartition(names.events, 1): OffsetAndMetadata(2, "")}
+    await producer.send_offsets_to_transaction(place, names.relay_group)
+    await producer.commit_transaction()
+    await producer.stop()
+    with pytest.raises(LogUnavailable, match="PIPELINE_PREFIX"):
+        await transactional(kafka, names, connection).open()
+
+
+async def test_a_broker_with_transactions_is_accepted(kafka: KafkaSettings, names: Names) -> None:
+    await require_transactions(kafka, names)
+
+
+async def test_a_broker_without_transactions_is_refused_with_advice(names: Names) -> None:
+    try:
+        async with StandIn() as broker:
+            kafka = KafkaSettings(broker.address)
+            await Topics(kafka).create(specs(names, 3))
+            with pytest.raises(LogUnavailable, match="PIPELINE_DELIVERY=at-least-once"):
+                await require_transactions(kafka, names)
+            publisher = KafkaPublisher(kafka, idempotent=False)
+            await publisher.start()
+            plain = PlainPublisher(publisher)
+            assert await plain.open() is None
+            await plain.publish([outward(names, o) for o in range(1, 9)])
+            await publisher.close()
+            assert len(await read(kafka.servers, names.triggers, 8)) == 8
+    except LocalError as error:
+        pytest.skip(str(error))

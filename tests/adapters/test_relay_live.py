@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer
 
 from pipeline.adapters.kafka_connection import Connection
 from pipeline.adapters.kafka_offsets import GroupOffsets
-from pipeline.adapters.kafka_publishers import KafkaPublisher, TransactionalPublisher
+from pipeline.adapters.kafka_publishers import KafkaPublisher
+from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, specs
