@@ -1,7 +1,7 @@
 """`pipeline apply RULEBOOK`: puts a rulebook in force, through the log."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,11 +13,14 @@ from pipeline.commands.common import (
     reachable,
     run,
 )
-from pipeline.commands.plan import change_lines
+from pipeline.commands.plan import change_lines, low_versions
 from pipeline.commands.rulebook_files import rulebook_argument, usable_document
-from pipeline.rulebook.changes import compare, needs_version_bump
+from pipeline.rulebook.changes import compare
 from pipeline.rulebook.load import Document
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.process.rulebook_change import InForce
 
 _WAIT_SECONDS: Final = 5.0
 
@@ -42,7 +45,7 @@ async def _apply(
         if now.everywhere(digest):
             _tell(as_json, digest, applied=False, waiting=[])
             return
-        refuse_same_version(folder, now.document, document)
+        refuse_same_version(folder, now, document)
         ends = await apply_rulebook(document, digest, await pipeline.log(), settings.partitions)
         behind = await wait_taken(pipeline.store, ends, pipeline.clock, seconds=_WAIT_SECONDS)
     if not as_json:
@@ -51,11 +54,10 @@ async def _apply(
     _tell(as_json, digest, applied=True, waiting=behind)
 
 
-def refuse_same_version(folder: Path, old: Document, new: Document) -> None:
+def refuse_same_version(folder: Path, now: "InForce", new: Document) -> None:
     """A wait is pinned to a version: two contents under one can't be told apart."""
-    if names := needs_version_bump(old, new):
-        versions = {made["journey"]: made["version"] for made in old.get("journeys", [])}
-        remedies = [f"`{name}` is {versions[name]}, write {versions[name] + 1}" for name in names]
+    if too_low := low_versions(now, new):
+        remedies = [f"`{name}`: write `version: {least}`" for name, least in too_low.items()]
         raise Failure(
             f"{folder}: changed without a higher version: {'; '.join(remedies)}", CHECK_FAILED
         )

@@ -14,7 +14,7 @@ from pipeline.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.commands.doctor_checks import Finding
+    from pipeline.commands.doctor_redis import Finding
     from pipeline.settings import Settings
 
 
@@ -40,11 +40,12 @@ def command(as_json: bool) -> None:
 
 async def _examine(settings: "Settings") -> list["Finding"]:
     from pipeline.commands import doctor_checks as checks
+    from pipeline.commands.doctor_redis import redis
     from pipeline.commands.reach import reach
 
     brokers = await checks.broker(settings)
     async with reach(settings, first=False) as pipeline:
-        store = await checks.redis(settings, pipeline.clock.now())
+        store = await redis(settings, pipeline.clock.now())
         findings = brokers + store
         if not any(found.unreachable for found in brokers):
             topics = await checks.topics(settings)

@@ -98,7 +98,9 @@ def _told(story: "Story") -> Iterator[tuple[str, str]]:
     deadlines = {
         (record["step"], record["deadline"])
         for record in [*story.decisions, *story.triggers, *story.waiting]
+        # a start that opened nothing has none; where it is the instant of deciding, that is told
         if record.get("reason") not in {"missing_key", "once", "stale_start", "repeat"}
+        and record.get("due") != record["deadline"]
     }
     for step, deadline in deadlines:
         yield deadline, f"deadline of step {step}"

@@ -75,7 +75,7 @@ class People:
                 one = await self._person(user_id, [f"{entity.kind} {address}", f"userId {user_id}"])
                 if one is not None and one.ref not in {other.ref for other in people}:
                     people.append(one)
-            if not entity.user_ids:
+            if not entity.user_ids and (entity.consents or entity.open):
                 ref = Ref("address", address)
                 people.append(Found(ref, [f"{entity.kind} {address}"], Profile()))
         return [await self._complete(one) for one in people]

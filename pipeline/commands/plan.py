@@ -27,17 +27,17 @@ def command(rulebook: Path, as_json: bool) -> None:
     settings = reachable()
     now = run(_in_force(settings))
     changes = compare(now.document, document)
-    bumps = needs_version_bump(now.document, document)
+    low = low_versions(now, document)
     touched = run(_open_waits(settings, changes))
     if as_json:
-        said = {"inForce": now.digest, "digest": digest, "needsVersionBump": bumps}
+        said = {"inForce": now.digest, "digest": digest, "needsVersion": low}
         print_json({**said, **asdict(changes), "openWaits": touched})
         return
     click.echo(f"in force: {now.digest[:12] if now.digest else 'none'}; this: {digest[:12]}")
     for text in change_lines(changes, document):
         click.echo(text)
-    for name in bumps:
-        click.echo(f"! {name} decides otherwise under the same version: raise `version`")
+    for name, least in low.items():
+        click.echo(f"! {name} decides otherwise under a version that is taken: write {least}")
     for name, count in touched.items():
         if count is None:
             click.echo(f"  {name}: open waits not counted, too many entities wait")
@@ -46,6 +46,16 @@ def command(rulebook: Path, as_json: bool) -> None:
             click.echo(f"  {name}: {waits} by the version that opened them, and so they go on")
     if not changes:
         click.echo("nothing changes")
+
+
+def low_versions(now: "InForce", new: Document) -> dict[str, int]:
+    """The journeys that may not be applied under their version, and the least that will do."""
+    from pipeline.process.rulebook_change import taken_versions
+
+    versions = {made["journey"]: made["version"] for made in now.document.get("journeys", [])}
+    taken = taken_versions(now.shelf.documents.values(), new)
+    names = [*needs_version_bump(now.document, new), *taken]
+    return {n: max(versions.get(n, 0), taken.get(n, 0)) + 1 for n in sorted(set(names))}
 
 
 async def _in_force(settings: Settings) -> "InForce":

@@ -7,6 +7,7 @@ to another partition takes its version along.
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.domain.turn import Rules
 from pipeline.ports import Clock, Log, Store
@@ -55,6 +56,31 @@ class InForce:
                     shelf.documents[control.digest] = control.document
                 elif isinstance(control, Enforce):
                     shelf.current = control.digest
+
+
+def taken_versions(known: Iterable[Document], new: Document) -> dict[str, int]:
+    """The journeys whose version stands for something else in a rulebook that was once in force.
+
+    Waits may be pinned to it still. By name, with the highest version that is taken.
+    """
+    mine = _journeys(new)
+    versions: dict[str, int] = {}
+    clashing: set[str] = set()
+    for document in known:
+        for name, old in _journeys(document).items():
+            versions[name] = max(old["version"], versions.get(name, 0))
+            one = mine.get(name, old)
+            if old["version"] == one["version"] and _decides(old) != _decides(one):
+                clashing.add(name)
+    return {name: versions[name] for name in clashing}
+
+
+def _journeys(document: Document) -> dict[str, dict[str, Any]]:
+    return {made["journey"]: made for made in document.get("journeys", [])}
+
+
+def _decides(journey: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in journey.items() if key != "description"}
 
 
 async def in_force(store: Store, partitions: int) -> InForce:

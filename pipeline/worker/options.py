@@ -81,7 +81,8 @@ class Hooks(Protocol):
     async def on_revoked(self, tps: set[TP]) -> None:
         """No handler runs for these any more and their offsets are committed; let go of them.
 
-        Not called when the worker fails, nor for what a dead session lost before it noticed.
+        May come late: after a lost session somebody else may own them already. Not called when
+        the worker fails.
         """
 
 

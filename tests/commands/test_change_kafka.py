@@ -133,11 +133,27 @@ def test_a_change_under_the_same_version_is_refused(
     change(rulebook, "after: 12h", "after: 13h")
     told = ask("apply", rulebook)
     assert told.status == 1
-    assert "`loan-approved-not-signed` is 2, write 3" in told.err
+    assert "`loan-approved-not-signed`: write `version: 3`" in told.err
     planned = ask("plan", rulebook)
     assert "~ loan-approved-not-signed (version 2): steps" in planned.out
     assert "loan-approved-not-signed: 1 open wait" in planned.out
-    assert "raise `version`" in planned.out
+    assert (
+        "! loan-approved-not-signed decides otherwise under a version that is taken: write 3"
+        in planned.out
+    )
+
+
+def test_a_version_of_long_ago_stays_taken(ask: Call, rulebook: Path, tmp_path: Path) -> None:
+    """A journey of another content under version 1 was in force before version 2."""
+    other = Path(shutil.copytree(rulebook, tmp_path / "other"))
+    (other / LOANS).unlink()
+    shutil.rmtree(other / "tests")
+    assert ask("apply", other).status == 0
+    change(rulebook, "version: 2", "version: 1")
+    told = ask("apply", rulebook)
+    assert told.status == 1
+    assert "`loan-approved-not-signed`: write `version: 3`" in told.err
+    change(rulebook, "version: 1", "version: 2")
 
 
 def test_a_rulebook_with_errors_is_not_applied(ask: Call, rulebook: Path) -> None:
