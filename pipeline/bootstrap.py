@@ -8,11 +8,8 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_connection import Connection
 from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.kafka_offsets import GroupOffsets
-from pipeline.adapters.kafka_publishers import (
-    KafkaPublisher,
-    PlainPublisher,
-    TransactionalPublisher,
-)
+from pipeline.adapters.kafka_publishers import KafkaPublisher, PlainPublisher
+from pipeline.adapters.kafka_transactions import TransactionalPublisher, require_transactions
 from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.ports import OutwardPublisher
@@ -59,7 +56,10 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         store = RedisStore(connect(settings.redis_url or ""), settings.names)
         stack.push_async_callback(store.close)
-        publisher = KafkaPublisher(settings.kafka)
+        exactly_once = settings.delivery == "exactly-once"
+        if exactly_once:
+            await require_transactions(settings.kafka, settings.names)
+        publisher = KafkaPublisher(settings.kafka, idempotent=exactly_once)
         await publisher.start()
         stack.push_async_callback(publisher.close)
         connection = Connection(settings.kafka)

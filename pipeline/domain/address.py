@@ -30,6 +30,9 @@ from pipeline.domain.turn import Turn
 ERASED, OPTED_OUT, CANCELLED = range(3)
 """Ranks of causes: of what is taken at one log time the first gives the reason (rule 10)."""
 
+HOLDERS_MAX: Final = 1_000
+"""Users that an address names: a number that a form fills in for everybody has no end."""
+
 NOBODY: Final = Who(None, None)
 
 
@@ -183,6 +186,9 @@ def _cause(address: Address, trigger: str, rank: int, ref: EventRef | None, turn
 
 def _hold(address: Address, to: str, held: Held, turn: Turn) -> None:
     if held.holds == (held.user_id in address.user_ids):
+        return
+    if held.holds and len(address.user_ids) >= HOLDERS_MAX:
+        turn.count("too_many_holders")
         return
     if held.holds:
         address.user_ids.append(held.user_id)

@@ -31,7 +31,8 @@ def _note(case: Case, noted: Noted, turn: Turn) -> None:
     forget(facts, versions, turn.now)
     start, cancel = noted.start, noted.cancel
     if start is not None and facts.find(start.identity) is None:
-        facts.starts.append(start)
+        if not facts.add_start(start):
+            turn.count("too_many_starts")
         _tell(case, review(facts, versions, turn.now), turn)
     if cancel is not None and facts.add_cancel(cancel):
         _tell(case, review(facts, versions, turn.now, [cancel]), turn)

@@ -5,13 +5,18 @@ can matter; the waits are derived from them (`waits.py`). What was decided stays
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pipeline.domain.events import Event, Source
 
 Outcome: TypeAlias = Literal[
     "fired", "cancelled", "suppressed", "expired", "superseded", "ignored", "erased"
 ]
+
+
+STARTS_MAX: Final = 100
+CANCELS_MAX: Final = 200
+"""Of one journey and key. Nobody has more reasons to be called than that; a loop has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +135,24 @@ class Facts:
         """The remembered start of this id and messageId."""
         return next((start for start in self.starts if start.identity == identity), None)
 
+    def add_start(self, start: Start) -> bool:
+        """Remember it; False if there are too many."""
+        if len(self.starts) >= STARTS_MAX:
+            return False
+        self.starts.append(start)
+        return True
+
     def add_cancel(self, cancel: Cancel) -> bool:
-        """Remember it; False if it was already."""
+        """Remember it; False if it was already.
+
+        Of too many one in the middle of event time goes: the earliest and the latest tell most.
+        """
         if any(known.order == cancel.order for known in self.cancels):
             return False
         self.cancels.append(cancel)
+        if len(self.cancels) > CANCELS_MAX:
+            self.cancels.sort(key=lambda known: known.order)
+            del self.cancels[CANCELS_MAX // 2]
         return True
 
     def join(self, other: "Facts") -> None:
@@ -146,7 +164,7 @@ class Facts:
             mine = self.find(start.identity)
             if mine is None:
                 start.known = bool(start.settled)
-                self.starts.append(start)
+                self.add_start(start)
             else:
                 mine.settled = start.settled | mine.settled
         for cancel in other.cancels:

@@ -45,14 +45,20 @@ def _meets(pattern: Pattern, event: Event, turn: Turn) -> bool:
 
 
 def _start(journey: Journey, event: Event, holder: Ref, turn: Turn) -> Start:
+    properties, context = event.properties, event.context
+    if not journey.reads_start:
+        # an open wait keeps only what its triggers will show
+        wanted = {path.split(".")[1] for step in journey.steps for path in step.include}
+        properties = {name: value for name, value in properties.items() if name in wanted}
+        context = {}
     return Start(
         own_id=event.own_id,
         version=journey.version,
         ref=EventRef.of(event),
         taken_at=turn.now,
         type=event.type,
-        properties=event.properties,
-        context=event.context,
+        properties=properties,
+        context=context,
         holder_kind="person" if holder.kind == "person" else "device",
         holder_id=holder.id,
     )

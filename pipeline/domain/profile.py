@@ -16,6 +16,10 @@ from pipeline.domain.seen import Seen
 
 EVENT_NAMES_MAX: Final = 500
 TRAITS_MAX: Final = 1_000
+TRAIT_CHARACTERS_MAX: Final = 256 * 1024
+"""Of all traits together, as text: one entity must fit one record when it is handed over."""
+FACTS_MAX: Final = 2_000
+"""Starts and cancels of all journeys and keys together."""
 KINDS: Final[tuple[AddressKind, ...]] = ("phone", "email")
 
 
@@ -54,6 +58,7 @@ class Profile:
     """
 
     traits: dict[str, Trait] = field(default_factory=dict)
+    trait_characters: int = 0
     phones: Book = field(default_factory=Book)
     emails: Book = field(default_factory=Book)
     stats: dict[str, Stat] = field(default_factory=dict)
@@ -101,7 +106,17 @@ class Profile:
         if old is None and len(self.traits) >= TRAITS_MAX:
             return
         if old is None or (trait.time, trait.message_id) >= (old.time, old.message_id):
-            self.traits[name] = trait
+            size = self.trait_characters + _characters(trait) - (_characters(old) if old else 0)
+            if size <= TRAIT_CHARACTERS_MAX:
+                self.traits[name] = trait
+                self.trait_characters = size
+
+    def has_room(self) -> bool:
+        """Whether one more start may be remembered."""
+        if sum(map(len, self.journeys.values())) < FACTS_MAX // 100:
+            return True
+        every = [facts for keys in self.journeys.values() for facts in keys.values()]
+        return sum(len(facts.starts) + len(facts.cancels) for facts in every) < FACTS_MAX
 
     def live_traits(self) -> dict[str, object]:
         """Traits as conditions and records see them."""
@@ -179,6 +194,11 @@ class Profile:
         bound = sorted(set(meant) - set(opt_out.applied))
         opt_out.applied += bound
         return bound
+
+
+def _characters(trait: Trait) -> int:
+    value = trait.value
+    return len(value) if isinstance(value, str) else len(str(value))
 
 
 def _extend(mine: list[str], others: Iterable[str]) -> None:

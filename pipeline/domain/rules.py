@@ -78,6 +78,12 @@ class Journey:
     description: str = ""
 
     @property
+    def reads_start(self) -> bool:
+        """Whether a condition reads what the start was like."""
+        conditions = [self.audience, *(pattern.where for pattern in self.unless)]
+        return any(condition is not None and condition.uses_start for condition in conditions)
+
+    @property
     def last_after(self) -> int:
         """Of the last step."""
         return self.steps[-1].after

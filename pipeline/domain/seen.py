@@ -7,7 +7,7 @@ from typing import Final
 from pipeline.domain.times import DAY
 
 WINDOW: Final = DAY
-SEEN_MAX: Final = 20_000
+SEEN_MAX: Final = 10_000
 """Of one person or device; beyond it the oldest are forgotten first."""
 
 

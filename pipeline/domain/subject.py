@@ -4,6 +4,7 @@ A subject is whose facts these are at the moment: the profile, and the reference
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pipeline.domain import consent, judging
 from pipeline.domain.events import Event, Source
@@ -15,6 +16,10 @@ from pipeline.domain.outputs import Contact, Decision, Happening, Who
 from pipeline.domain.profile import KINDS, Profile
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
 from pipeline.domain.turn import Turn
+
+
+DEVICES_MAX: Final = 1_000
+"""Devices that a profile names; more still belong to it by their own links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ def take_event(subject: Subject, event: Event, turn: Turn) -> None:
     shown = event.type == "identify" or new_device
     before = profile.contact(who) if shown else None
     fresh = profile.learn(event)
-    if new_device and event.anonymous_id is not None:
+    if new_device and event.anonymous_id is not None and len(profile.devices) < DEVICES_MAX:
         profile.devices.append(event.anonymous_id)
     _hold(subject, fresh.get("phone", set()), fresh.get("email", set()), turn)
     consent.take(profile, who, event, fresh, turn)
@@ -92,7 +97,8 @@ def _note_start(subject: Subject, noticed: Noticed, turn: Turn) -> None:
         facts = _facts(subject.profile, journey.name, noticed.key)
         forget(facts, turn.rules.of(journey.name), turn.now)
         if facts.find(start.identity) is None:
-            facts.starts.append(start)
+            if not (subject.profile.has_room() and facts.add_start(start)):
+                turn.count("too_many_starts")
             _tell(subject, noticed.key, review(facts, turn.rules.of(journey.name), turn.now), turn)
 
 

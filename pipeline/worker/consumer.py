@@ -5,7 +5,7 @@ Overrides private names of faust-streaming 0.15; tests/worker/test_transport_con
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
@@ -13,10 +13,8 @@ from faust.types.transports import TPorTopicSet
 
 from pipeline.worker.ledger import Batch
 from pipeline.worker.options import EARLIEST
+from pipeline.worker.shared import Shared
 from pipeline.worker.thread import BatchThread
-
-if TYPE_CHECKING:
-    from pipeline.worker.transport import BatchTransport
 
 WAIT = 0.25  # of a fetch; also how late a lone transaction marker is noticed
 WAIT_WHILE_FULL = 0.02  # of a fetch that leaves out partitions which may soon have room
@@ -38,10 +36,11 @@ class BatchConsumer(driver.Consumer):
 
     _thread: BatchThread
 
-    def __init__(self, transport: "BatchTransport", *args: Any, **kwargs: Any) -> None:
-        self._hooks, self._fail = transport.hooks, transport.fail
-        self._ledger, self._lanes = transport.ledger, transport.lanes
-        self._options = transport.options
+    def __init__(self, transport: Any, *args: Any, **kwargs: Any) -> None:
+        shared: Shared = transport.shared
+        self._hooks, self._fail = shared.hooks, shared.fail
+        self._ledger, self._lanes = shared.ledger, shared.lanes
+        self._options = shared.options
         self._turn = asyncio.Lock()
         self._given_up = 0
         super().__init__(transport, *args, **kwargs)

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from pipeline.ports import InternalPublisher, OutwardPublisher, Store
+from pipeline.ports import Fenced, InternalPublisher, OutwardPublisher, Store
 from pipeline.process.barrier import Barrier
 from pipeline.process.portion import Place
 from pipeline.process.relay import Relay
 from pipeline.process.state import Committed, Overtaken, StateProcess
 from pipeline.worker.options import EARLIEST
 
+FENCE_SECONDS: Final = 3.0
 LEADER: Final = 0
 """The partition whose owner runs the barrier."""
 
@@ -59,6 +60,7 @@ class Partitions:
         self._told = committed
         self._fail = fail
         self._owned: dict[int, _Owned] = {}
+        self._renewing: set[asyncio.Task[None]] = set()
 
     @property
     def owned(self) -> Sequence[int]:
@@ -79,20 +81,22 @@ class Partitions:
             self._leading.add_done_callback(self._ended)
 
     async def _take_over(self, number: int) -> None:
-        relay = Relay(
-            number, self._store, self._internal, self._outward(number), urgent=self._urgent
-        )
-
         def committed(change: Committed) -> None:
-            relay.offer(change.internal, change.outward)
+            self._owned[number].relay.offer(change.internal, change.outward)
             self._told(number, change)
 
         place = Place(number, self._count, self._prefix, self._topic)
         process = StateProcess(place, self._store, committed)
         await process.open()
+        self._owned[number] = _Owned(process, self._relay(number))
+
+    def _relay(self, number: int) -> Relay:
+        relay = Relay(
+            number, self._store, self._internal, self._outward(number), urgent=self._urgent
+        )
+        relay.failed.add_done_callback(lambda failed: self._relay_ended(number, failed))
         relay.start()
-        relay.failed.add_done_callback(self._relay_ended)
-        self._owned[number] = _Owned(process, relay)
+        return relay
 
     async def positions(self, tps: set[TP]) -> Mapping[TP, int]:
         """Where the store stands; see `Hooks`."""
@@ -148,6 +152,23 @@ class Partitions:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 
-    def _relay_ended(self, failed: asyncio.Future[None]) -> None:
-        if not failed.cancelled() and (error := failed.exception()) is not None:
+    def _relay_ended(self, number: int, failed: asyncio.Future[None]) -> None:
+        error = None if failed.cancelled() else failed.exception()
+        if isinstance(error, Fenced):
+            task = asyncio.create_task(self._after_fence(number), name=f"after-fence-{number}")
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+        elif error is not None:
             self._fail(error)
+
+    async def _after_fence(self, number: int) -> None:
+        """Somebody opened a producer for a partition of ours: a successor, or a pause of our own.
+
+        A successor's group takes the partition from us soon. If it is still ours then, a new relay
+        reads the place and goes on; while two contest it each entry still goes out once.
+        """
+        await asyncio.sleep(FENCE_SECONDS)
+        owned = self._owned.get(number)
+        if owned is not None and owned.relay.failed.done():
+            await owned.relay.stop()
+            owned.relay = self._relay(number)

@@ -8,7 +8,7 @@ before a seek can never be taken for one read after it.
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
@@ -18,10 +18,7 @@ from faust.transport.drivers.aiokafka import Transport as KafkaTransport
 from faust.types import TP
 from mode.threads import WorkerThread
 
-from pipeline.worker.options import Options
-
-if TYPE_CHECKING:
-    from pipeline.worker.transport import BatchTransport
+from pipeline.worker.shared import Shared
 
 
 class PositionLost(Exception):
@@ -70,7 +67,7 @@ class _Daemon(WorkerThread):
         try:
             super().run()
         except Exception as exc:  # noqa: BLE001 - run raises it
-            fail = cast("BatchTransport", service.transport).fail
+            fail = service.shared.fail
             with suppress(RuntimeError):  # the app's loop is closed: nobody is left to tell
                 service.parent_loop.call_soon_threadsafe(fail, exc)
 
@@ -85,11 +82,16 @@ class BatchThread(AIOKafkaConsumerThread):
         self._epochs: dict[TP, int] = {}
         self._told: dict[TP, int] = {}  # the position the app knows
 
+    @property
+    def shared(self) -> Shared:
+        """What the transport carries."""
+        return cast(Shared, cast(Any, self.transport).shared)
+
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Quiet: the failure is raised where the worker is run, not printed from here."""
 
     def _create_worker_consumer(self, transport: KafkaTransport) -> aiokafka.AIOKafkaConsumer:
-        options: Options = cast("BatchTransport", transport).options
+        options = self.shared.options
         return aiokafka.AIOKafkaConsumer(
             bootstrap_servers=options.servers.split(","),
             client_id=options.client,
@@ -114,7 +116,7 @@ class BatchThread(AIOKafkaConsumerThread):
         """Connect, and see that there is something to read."""
         await super().on_start()
         there = await self._ensure_consumer().topics()
-        missing = sorted(cast("BatchTransport", self.transport).topics - there)
+        missing = sorted(self.shared.topics - there)
         if missing:
             raise TopicMissing(f"no topic {', '.join(missing)}: run `pipeline topics create`")
 

@@ -21,6 +21,7 @@ from pipeline.worker.consumer import BatchConsumer
 from pipeline.worker.lanes import Handler, Lanes
 from pipeline.worker.ledger import Ledger
 from pipeline.worker.options import Hooks, NoHooks, Options
+from pipeline.worker.shared import Shared
 
 LEAVE = 20.0  # seconds for Faust to stop before it is left behind
 LOOK = 0.2  # how often a crash inside Faust is looked for
@@ -57,9 +58,9 @@ class BatchTransport(KafkaTransport):
         self, app: "BatchApp", options: Options, handlers: Mapping[str, Handler], hooks: Hooks
     ) -> None:
         super().__init__(app.conf.broker_consumer, app)
-        self.options, self.hooks, self.fail = options, hooks, app.fail
-        self.ledger, self.topics = app.ledger, set(handlers)
-        self.lanes = Lanes(self.ledger, handlers, options.stuck, app.fail)
+        lanes = Lanes(app.ledger, handlers, options.stuck, app.fail)
+        topics = frozenset(handlers)
+        self.shared = Shared(options, hooks, topics, app.ledger, lanes, app.fail)
 
 
 class BatchApp(faust.App):
@@ -122,11 +123,11 @@ def make_app(
     app = BatchApp(options)
     handlers = {raw: normalize, events: apply}
     transport = BatchTransport(app, options, handlers, hooks or NoHooks())
-    app.transport = transport
+    app.transport, lanes = transport, transport.shared.lanes
 
     async def hand_on(stream: StreamT[Any]) -> None:
         async for event in cast(faust.Stream[Any], stream).noack().events():
-            transport.lanes.put(event)
+            lanes.put(event)
 
     for topic, name in ((raw, "normalize"), (events, "apply")):
         channel = app.topic(topic, schema=_AsIs(), allow_empty=True)
@@ -168,9 +169,9 @@ async def _failure(app: BatchApp) -> None:
 
 
 async def _end(app: BatchApp, starting: Awaitable[None]) -> None:
-    transport = cast(BatchTransport, app.transport)
+    shared = cast(BatchTransport, app.transport).shared
     try:
-        await transport.lanes.drain(app.ledger.tracked(), 0)
+        await shared.lanes.drain(app.ledger.tracked(), 0)
         async with asyncio.timeout(LEAVE):
             await app.stop()
             await starting
