@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.rulebook.load import Document
 
 Json = dict[str, Any]
+_ROWS: Final = 200
+"""Of one table: more is for programs."""
 
 
 class _Instant(click.ParamType):
@@ -90,8 +92,10 @@ def _show(outcome: "Outcome") -> None:
     def show(title: str, columns: str, records: list[Json]) -> None:
         names = columns.split()
         if records:
-            rows = [[record.get(name) for name in names] for record in records]
+            rows = [[record.get(name) for name in names] for record in records[:_ROWS]]
             out.print(table(names, rows, title))
+        if (more := len(records) - _ROWS) > 0:
+            line(out, f"… and {more:,} more; --json lists all")
 
     sent = [{**each, "who": _who(each)} for each in outcome.triggers]
     show("would have fired", "firedAt journey step key who channel to", sent)

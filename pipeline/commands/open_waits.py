@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.commands.reach import Reach
+from pipeline.commands.reach import Reach, read_entity
 from pipeline.domain.entities import Case, Device, Entity, Person
 from pipeline.domain.facts import Facts, Start
 from pipeline.domain.ids import trigger_id
@@ -14,7 +14,6 @@ from pipeline.domain.times import format_instant
 from pipeline.domain.turn import Rules
 from pipeline.domain.waits import Wait, derive
 from pipeline.process.rulebook_change import rules_of
-from pipeline.wire.state import decode_entity
 
 COUNTED_MAX: Final = 20_000
 """Waiting entities of one partition that are counted; more is not cheap."""
@@ -98,7 +97,7 @@ async def count_open(pipeline: Reach, names: Collection[str]) -> dict[str, int |
             values = await pipeline.store.load(partition, keys[first : first + _BATCH])
             for value in values:
                 if value is not None:
-                    counts.update(_open_journeys(decode_entity(value)[1], rules, names))
+                    counts.update(_open_journeys(read_entity(value), rules, names))
     return {name: counts[name] for name in sorted(names)}
 
 

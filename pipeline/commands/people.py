@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.commands.open_waits import OpenStep, open_steps
-from pipeline.commands.reach import Reach
+from pipeline.commands.reach import Reach, read_entity
 from pipeline.domain.entities import Address, Case, Device, Entity, Person
 from pipeline.domain.messages import Ref
 from pipeline.domain.profile import KINDS, Profile
 from pipeline.domain.turn import Rules
 from pipeline.wire.contact_points import read_email, read_phone
-from pipeline.wire.state import decode_entity, entity_key, partition_of
+from pipeline.wire.state import entity_key, partition_of
 
 _HOPS_MAX: Final = 64
 _EVER: Final = 2**52
@@ -57,7 +57,7 @@ class People:
     async def entity(self, ref: Ref) -> Entity | None:
         """One entity."""
         (value,) = await self._store.load(partition_of(ref, self._partitions), [entity_key(ref)])
-        return None if value is None else decode_entity(value)[1]
+        return None if value is None else read_entity(value)
 
     async def find(self, id_: str) -> list[Found]:
         """Whose a userId, anonymousId, phone or email is: mostly one, of a shared phone several."""

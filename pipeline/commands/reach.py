@@ -15,11 +15,13 @@ from pipeline.adapters.kafka_reader import KafkaReader
 from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.commands.common import CHECK_FAILED, Failure
+from pipeline.domain.entities import Entity
 from pipeline.domain.messages import Record
 from pipeline.ports import Clock, Entry, Store
 from pipeline.process.rulebook_change import InForce, in_force
 from pipeline.settings import Settings
 from pipeline.wire.records import Control, UnreadableRecord, decode
+from pipeline.wire.state import UnreadableState, decode_entity
 
 PATIENCE: Final = 3.0
 """Seconds for a Redis that restarts; a command is not a worker, somebody is waiting."""
@@ -109,6 +111,16 @@ async def reach(settings: Settings, *, first: bool = True) -> AsyncIterator[Reac
         await publisher.close()
         await connection.close()
         await store.close()
+
+
+def read_entity(value: bytes) -> Entity:
+    """Stored bytes as an entity; ends the command where another version wrote them."""
+    try:
+        return decode_entity(value)[1]
+    except UnreadableState as error:
+        raise Failure(
+            f"Redis: {error}: use the version of the pipeline that the workers run", CHECK_FAILED
+        ) from error
 
 
 def not_found(what: str) -> Failure:

@@ -5,7 +5,8 @@ import signal
 
 import click
 
-from pipeline.commands.common import Failure, reachable, run
+from pipeline.commands.common import CHECK_FAILED, Failure, reachable, run
+from pipeline.ports import LogUnavailable, StoreUnavailable
 from pipeline.process.state import Halted
 from pipeline.settings import Settings
 
@@ -22,6 +23,7 @@ def command(*, verbose: bool) -> None:
 
 async def _work(settings: Settings) -> None:
     from pipeline.worker.doors import PortTaken
+    from pipeline.worker.lanes import HandlerFailed
     from pipeline.worker.worker import serve
 
     stop = asyncio.Event()
@@ -32,3 +34,8 @@ async def _work(settings: Settings) -> None:
         await serve(settings, stop)
     except (Halted, PortTaken) as error:
         raise Failure(str(error)) from None
+    except HandlerFailed as error:
+        if isinstance(error.__cause__, StoreUnavailable | LogUnavailable):
+            raise error.__cause__ from None
+        # the cause may hold what an event holds: only its type is told
+        raise Failure(str(error), CHECK_FAILED) from None
