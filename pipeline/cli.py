@@ -51,7 +51,8 @@ def cli() -> None:
 def main() -> None:
     """Entry point. Exit status: 0 done, 1 a check failed, 2 usage or settings, 3 out of reach."""
     try:
-        cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
@@ -60,11 +61,11 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Exception as error:
-        status = _status(error)
-        if status is None:
+        known = _status(error)
+        if known is None:
             raise
         click.echo(f"pipeline: {error}", err=True)
-        sys.exit(status)
+        sys.exit(known)
 
 
 def _status(error: Exception) -> int | None:

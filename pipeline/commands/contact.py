@@ -33,7 +33,7 @@ async def _look_up(settings: "Settings", id_: str) -> list[Json]:
     from pipeline.commands.contact_json import as_json
     from pipeline.commands.people import People
     from pipeline.commands.reach import not_found, reach
-    from pipeline.process.rulebook_change import rules_of
+    from pipeline.process.shelf import rules_of
 
     async with reach(settings) as pipeline:
         rules = rules_of((await pipeline.in_force()).shelf)

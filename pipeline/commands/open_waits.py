@@ -13,7 +13,7 @@ from pipeline.domain.rules import Pattern
 from pipeline.domain.times import format_instant
 from pipeline.domain.turn import Rules
 from pipeline.domain.waits import Wait, derive
-from pipeline.process.rulebook_change import rules_of
+from pipeline.process.shelf import rules_of
 
 COUNTED_MAX: Final = 20_000
 """Waiting entities of one partition that are counted; more is not cheap."""

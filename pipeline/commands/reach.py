@@ -99,7 +99,8 @@ async def reach(settings: Settings, *, first: bool = True) -> AsyncIterator[Reac
     assert settings.redis_url is not None
     connection = Connection(settings.kafka)
     store = RedisStore(connect(settings.redis_url), settings.names, patience=PATIENCE)
-    publisher = KafkaPublisher(settings.kafka, linger=0.0)
+    exactly_once = settings.delivery == "exactly-once"
+    publisher = KafkaPublisher(settings.kafka, idempotent=exactly_once, linger=0.0)
     reader = KafkaReader(settings.kafka, connection)
     try:
         if first:

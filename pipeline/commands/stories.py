@@ -12,7 +12,7 @@ from pipeline.commands.people import People
 from pipeline.commands.reach import Reach
 from pipeline.domain.events import Source
 from pipeline.domain.ids import key_text
-from pipeline.process.rulebook_change import rules_of
+from pipeline.process.shelf import rules_of
 from pipeline.wire.segment import decode
 
 Json = dict[str, Any]

@@ -30,7 +30,7 @@ def take(entity: Entity | None, ref: Ref, message: Message, turn: Turn) -> Entit
             return None
     entity = NEW[ref.kind]() if entity is None else entity
     _take(entity, ref, message, turn)
-    return entity
+    return None if isinstance(entity, Address) and address.is_empty(entity) else entity
 
 
 def _take(entity: Entity, ref: Ref, message: Message, turn: Turn) -> None:

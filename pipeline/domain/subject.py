@@ -17,7 +17,6 @@ from pipeline.domain.profile import KINDS, Profile
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
 from pipeline.domain.turn import Turn
 
-
 DEVICES_MAX: Final = 1_000
 """Devices that a profile names; more still belong to it by their own links."""
 

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.domain.turn import Rules
 from pipeline.ports import Clock, Log, Store
-from pipeline.rulebook.compile import compile_rulebook
 from pipeline.rulebook.load import Document
 from pipeline.wire.records import Announce, Control, Enforce, encode_control
 from pipeline.wire.state import SHELF_KEY, Shelf, decode_shelf
@@ -87,17 +85,6 @@ async def in_force(store: Store, partitions: int) -> InForce:
     """Read the shelves of all partitions."""
     found = await asyncio.gather(*(store.load(n, [SHELF_KEY]) for n in range(partitions)))
     return InForce({n: decode_shelf(shelf) for n, (shelf,) in enumerate(found)})
-
-
-def rules_of(shelf: Shelf) -> Rules:
-    """A shelf's rulebooks, compiled."""
-    rules = Rules()
-    for digest, document in shelf.documents.items():
-        rulebook = compile_rulebook(document)
-        rules.know(rulebook)
-        if digest == shelf.current:
-            rules.current = rulebook
-    return rules
 
 
 async def apply_rulebook(

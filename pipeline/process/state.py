@@ -16,7 +16,7 @@ from pipeline.domain.messages import Record, Ref
 from pipeline.domain.turn import Rules
 from pipeline.ports import START, Change, Entry, Mark, Store
 from pipeline.process.portion import Missing, Place, Portion
-from pipeline.rulebook.compile import compile_rulebook
+from pipeline.process.shelf import rules_of
 from pipeline.wire.records import Announce, Control, Enforce, Tick, UnreadableRecord, decode
 from pipeline.wire.state import (
     LEDGER_KEY,
@@ -106,7 +106,7 @@ class StateProcess:
         self._expected = await self._store.watermark(partition)
         ledger, shelf = await self._store.load(partition, [LEDGER_KEY, SHELF_KEY])
         self._ledger, self._shelf = decode_ledger(ledger), decode_shelf(shelf)
-        self._rules = _compile(self._shelf)
+        self._rules = rules_of(self._shelf)
         self._cache.clear()
         return self.watermark
 
@@ -172,9 +172,12 @@ class StateProcess:
         return portion
 
     async def _load(self, refs: set[Ref]) -> None:
-        wanted = sorted(refs - self._cache.keys())
-        for ref in refs & self._cache.keys():
-            self._cache.move_to_end(ref)
+        wanted: list[Ref] = []
+        for ref in sorted(refs):
+            if ref in self._cache:
+                self._cache.move_to_end(ref)
+            else:
+                wanted.append(ref)
         if not wanted:
             return
         values = await self._store.load(self.place.partition, [entity_key(ref) for ref in wanted])
@@ -225,7 +228,7 @@ class StateProcess:
                 if digest not in self._shelf.documents:
                     raise Halted(f"{self.place.log} at {record.offset}: unknown rulebook {digest}")
                 self._shelf.current = digest
-        self._rules = _compile(self._shelf)
+        self._rules = rules_of(self._shelf)
         change = Change(Mark(record.offset + 1, 0))
         change.entities[SHELF_KEY] = encode_own(self._shelf)
         change.entities[LEDGER_KEY] = encode_own(self._ledger)
@@ -261,13 +264,3 @@ class StateProcess:
                 refs.append(ref)
                 self._cache.setdefault(ref, entity)
         return refs
-
-
-def _compile(shelf: Shelf) -> Rules:
-    rules = Rules()
-    for digest, document in shelf.documents.items():
-        rulebook = compile_rulebook(document)
-        rules.know(rulebook)
-        if digest == shelf.current:
-            rules.current = rulebook
-    return rules

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from pipeline.rulebook.cel.compiler import Compiler
@@ -73,6 +74,7 @@ class CompiledCondition:
         return f"CompiledCondition({self._text!r})"
 
 
+@lru_cache(maxsize=4096)
 def compile_condition(text: str, names: frozenset[str]) -> CompiledCondition:
     """Compile a condition over these variables. Raises ConditionError."""
     compiler = Compiler(names)

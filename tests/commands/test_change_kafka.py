@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands import apply, erase
+from pipeline.domain.messages import Ref
+from pipeline.ports import Change, Mark
+from pipeline.wire.state import entity_key, partition_of
 from tests.commands.conftest import Call
 from tests.commands.running import Running, identify, track, working
 
@@ -205,11 +208,45 @@ def test_erasure_is_proved_by_its_place_in_the_log(
     assert "u1 is erased already" in told.err
 
 
+def test_an_anonymous_id_erases_the_person_it_is_linked_to(
+    ask: Call, running: Running, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erase, "_WAIT_MS", 10_000)
+
+    async def link() -> None:
+        await running.send(identify("u7", "+12125550107", anonymousId="a7"))
+        await running.pump()
+
+    runner.run(link())
+    with working(running, runner):
+        told = ask("erase", "a7", "--yes")
+    assert "taken: state removed" in told.last, told.err
+    assert "erased: nothing is kept" in ask("contact", "u7").out
+    assert ask("contact", "+12125550107").status == 1
+
+
+def test_state_of_another_version_is_told_in_one_line(
+    ask: Call, running: Running, runner: asyncio.Runner
+) -> None:
+    ref = Ref("person", "u8")
+    partition = partition_of(ref, 2)
+
+    async def spoil() -> None:
+        expected = await running.store.watermark(partition)
+        assert expected is not None
+        change = Change(Mark(expected.offset, 1), {entity_key(ref): b"\xff"})
+        await running.store.commit(partition, expected, change)
+
+    runner.run(spoil())
+    told = ask("contact", "u8")
+    assert told.status == 1
+    assert told.err.startswith("pipeline: Redis: stored state is not readable: use the version")
+    assert told.err.count("\n") == 1
+
+
 def test_doctor_sees_a_redis_that_is_ahead_of_the_log(
     call: Call, running: Running, runner: asyncio.Runner
 ) -> None:
-    from pipeline.ports import Change, Mark
-
     async def jump() -> None:
         expected = await running.store.watermark(0)
         await running.store.commit(0, expected, Change(Mark(10**9, 0)))
