@@ -1,6 +1,6 @@
 """Picks the adapters: the only place that knows which parts fulfil which ports."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -36,14 +36,15 @@ class Parts:
         names, kafka = self.settings.names, self.settings.kafka
         return TransactionalPublisher(kafka, names, partition, self.offsets)
 
-    def barrier(self) -> Barrier:
-        """Of the leader."""
+    def barrier(self, passed: Callable[[int], None]) -> Barrier:
+        """Of the leader; `passed` is told how long each barrier took, ms."""
         return Barrier(
             self.store,
             self.log,
             self.clock,
             self.settings.partitions,
             lambda time: encode_control(Tick(time)),
+            passed,
         )
 
 

@@ -33,6 +33,7 @@ def _note(case: Case, noted: Noted, turn: Turn) -> None:
     if start is not None and facts.find(start.identity) is None:
         if not facts.add_start(start):
             turn.count("too_many_starts")
+            return
         _tell(case, review(facts, versions, turn.now), turn)
     if cancel is not None and facts.add_cancel(cancel):
         _tell(case, review(facts, versions, turn.now, [cancel]), turn)

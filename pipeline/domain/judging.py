@@ -106,7 +106,8 @@ def _names(profile: Profile, start: Start) -> Mapping[str, object]:
 
 def _included(paths: tuple[str, ...], start: Start, profile: Profile) -> dict[str, object]:
     roots = {"properties": start.properties, "traits": profile.live_traits()}
-    return {path: at_path(roots, path.split(".")) for path in paths}
+    found = {path: at_path(roots, path.split(".")) for path in paths}
+    return {path: value for path, value in found.items() if value is not None}
 
 
 def _suppressed(attempt: Attempt, reason: str, now: int) -> Decision:

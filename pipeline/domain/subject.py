@@ -98,6 +98,7 @@ def _note_start(subject: Subject, noticed: Noticed, turn: Turn) -> None:
         if facts.find(start.identity) is None:
             if not (subject.profile.has_room() and facts.add_start(start)):
                 turn.count("too_many_starts")
+                return
             _tell(subject, noticed.key, review(facts, turn.rules.of(journey.name), turn.now), turn)
 
 

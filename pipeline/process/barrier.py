@@ -61,8 +61,11 @@ class Barrier:
         clock: Clock,
         partitions: int,
         encode_tick: Callable[[int], bytes],
+        passed: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`passed` is told how long each barrier took, ms."""
         self.state = BarrierState()
+        self._told = passed
         self._store = store
         self._log = log
         self._clock = clock
@@ -95,6 +98,7 @@ class Barrier:
         await asyncio.gather(*(self._log.append(partition, tick) for partition in due))
         state.barriers += 1
         state.last_ms = self._clock.now() - now
+        self._told(state.last_ms)
         state.waiting_since = None
         if due:
             state.ticks += len(due)

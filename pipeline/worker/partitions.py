@@ -44,10 +44,11 @@ class Partitions:
         urgent: frozenset[str],
         barrier: Barrier,
         committed: Callable[[int, Committed], None],
+        overtaken: Callable[[], None],
         fail: Callable[[BaseException], None],
     ) -> None:
         """`outward` makes a partition's publisher; `fail` ends the worker."""
-        self.overtaken = 0
+        self._overtaken = overtaken
         self._topic = topic
         self._prefix = prefix
         self._count = partitions
@@ -136,7 +137,7 @@ class Partitions:
         try:
             await owned.process.apply(records)
         except Overtaken:
-            self.overtaken += 1
+            self._overtaken()
             mark = await owned.process.open()
             owned.relay.reload()
             await rewind(TP(self._topic, partition), mark.offset)

@@ -35,7 +35,9 @@ class Worker:
         self.normalizer = Normalizer(
             settings.partitions, settings.region, names.events, names.dead_letters
         )
-        self.barrier = self.parts.barrier()
+        self.barrier = self.parts.barrier(
+            lambda took: self.metrics.barrier_seconds.observe(took / SECOND)
+        )
         self.partitions = Partitions(
             topic=names.events,
             prefix=names.prefix,
@@ -46,6 +48,7 @@ class Worker:
             urgent=frozenset({names.triggers}),
             barrier=self.barrier,
             committed=self._committed,
+            overtaken=self.metrics.overtaken.inc,
             fail=self._fail,
         )
         self.app: BatchApp = make_app(
