@@ -59,6 +59,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
+        click.echo("pipeline: stopped", err=True)
         sys.exit(130)
     except Exception as error:
         known = _status(error)

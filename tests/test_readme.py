@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.adapters.metrics import Metrics
 from pipeline.cli import COMMANDS
-from pipeline.commands.demo_tables import WHY
+from pipeline.commands.reasons import OUTCOMES, REASONS, RETRACTIONS
 from pipeline.wire.segment import RejectReason
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ def test_every_metric_is_in_the_table() -> None:
 
 
 def test_every_reason_of_a_decision_is_listed() -> None:
-    for reason in WHY:
+    for reason in [*OUTCOMES, *REASONS, *RETRACTIONS]:
         assert f"`{reason}`" in README, reason
 
 

@@ -1,33 +1,14 @@
 """What the demo shows at its end: contacts, opt-ins, triggers, and why the others did not fire."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 
+from pipeline.commands.reasons import REASONS
 from pipeline.commands.tables import line, table
 
 Json = Mapping[str, Any]
-
-WHY: Final[Mapping[str, str]] = {
-    "cancelled": "what it waited for happened in time",
-    "audience": "the journey's audience leaves them out",
-    "holdout": "held out, to measure the effect",
-    "no_address": "no phone or email for the channel",
-    "no_consent": "never opted in to the channel",
-    "opted_out": "opted out of the channel",
-    "cooldown": "called by this journey a short time ago",
-    "best_before": "decided too late to be of use",
-    "repeat": "a further start while it waited",
-    "restart": "a later start took its place",
-    "later_step": "a later step was due at the same time",
-    "merged": "one wait after two people turned out to be one",
-    "missing_key": "the start names no key",
-    "stale_start": "the start came for a wait that was over",
-    "once": "the journey runs once for a key",
-    "erasure": "the person was erased",
-}
-"""Every reason of a decision in words."""
 
 
 def show(screen: Console, records: Mapping[str, Sequence[Json]]) -> None:
@@ -104,7 +85,7 @@ def _others(decisions: Sequence[Json]) -> Any:
             record["key"],
             _who(record),
             record["outcome"],
-            WHY.get(record["reason"], record["reason"]),
+            REASONS.get(record["reason"], record["reason"]),
             record["cause"]["event"] if record["cause"] else "-",
         )
         for record in sorted(decisions, key=lambda each: (each["journey"], each["key"] or ""))

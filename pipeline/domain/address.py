@@ -9,12 +9,11 @@ from typing import Final
 from pipeline.domain.claims import Claim
 from pipeline.domain.entities import Address, Cause, OpenTrigger
 from pipeline.domain.events import AddressKind, Channel
-from pipeline.domain.facts import EventRef, Outcome
+from pipeline.domain.facts import EventRef
 from pipeline.domain.messages import Attempted, Claimed, Held, Message, Recalled, Wipe
 from pipeline.domain.outputs import (
     Attempt,
     Consent,
-    Decision,
     Evidence,
     Gate,
     Happening,
@@ -23,6 +22,7 @@ from pipeline.domain.outputs import (
     RetractionReason,
     Trigger,
     Who,
+    decision_on,
 )
 from pipeline.domain.times import HOUR
 from pipeline.domain.turn import Turn
@@ -123,7 +123,7 @@ def _attempt(address: Address, attempt: Attempt, turn: Turn) -> None:
     if consent is None or not consent.subscribed:
         reason = "no_consent" if consent is None else "opted_out"
         gates = (*attempt.gates, Gate("consent", "fail"))
-        turn.say(_decision(replace(attempt, gates=gates), "suppressed", reason, turn))
+        turn.say(decision_on(replace(attempt, gates=gates), "suppressed", reason, turn.now))
         return
     attempt = replace(attempt, gates=(*attempt.gates, Gate("consent", "pass")))
     if attempt.cooldown:
@@ -132,12 +132,12 @@ def _attempt(address: Address, attempt: Attempt, turn: Turn) -> None:
         gates = (*attempt.gates, Gate("cooldown", "pass" if cool else "fail"))
         attempt = replace(attempt, gates=gates)
         if not cool:
-            turn.say(_decision(attempt, "suppressed", "cooldown", turn))
+            turn.say(decision_on(attempt, "suppressed", "cooldown", turn.now))
             return
     address.last_fired[attempt.journey] = turn.now
     address.open[attempt.id] = OpenTrigger(replace(attempt, include={}))
     turn.say(Trigger(attempt, turn.now, consent, attempt.gates))
-    turn.say(_decision(attempt, "fired", None, turn))
+    turn.say(decision_on(attempt, "fired", None, turn.now))
     turn.say(Happening("Journey Triggered", attempt.who, _properties(attempt), turn.now))
 
 
@@ -145,35 +145,11 @@ def _recall(address: Address, recalled: Recalled, turn: Turn) -> None:
     for attempt in [queued for queued in address.queue if queued.id == recalled.trigger]:
         address.queue.remove(attempt)
         if recalled.erased:
-            turn.say(_decision(attempt, "erased", "erasure", turn))
+            turn.say(decision_on(attempt, "erased", "erasure", turn.now))
         else:
-            turn.say(_decision(attempt, "cancelled", "cancelled", turn, recalled.cause))
+            turn.say(decision_on(attempt, "cancelled", "cancelled", turn.now, recalled.cause))
     rank = ERASED if recalled.erased else CANCELLED
     _cause(address, recalled.trigger, rank, recalled.cause, turn)
-
-
-def _decision(
-    attempt: Attempt,
-    outcome: Outcome,
-    reason: str | None,
-    turn: Turn,
-    cause: EventRef | None = None,
-) -> Decision:
-    return Decision(
-        id=attempt.id,
-        journey=attempt.journey,
-        version=attempt.version,
-        step=attempt.step,
-        key=attempt.key,
-        who=attempt.who,
-        outcome=outcome,
-        reason=reason,
-        deadline=attempt.deadline,
-        decided_at=turn.now,
-        anchor=attempt.anchor,
-        cause=cause,
-        gates=attempt.gates,
-    )
 
 
 def _cause(address: Address, trigger: str, rank: int, ref: EventRef | None, turn: Turn) -> None:

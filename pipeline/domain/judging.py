@@ -7,7 +7,7 @@ from pipeline.domain.events import CHANNEL_KIND
 from pipeline.domain.facts import Start
 from pipeline.domain.ids import at_path, trigger_id
 from pipeline.domain.messages import Attempted, Ref
-from pipeline.domain.outputs import Attempt, Decision, Gate, Who
+from pipeline.domain.outputs import Attempt, Gate, Who, decision_on
 from pipeline.domain.profile import Profile, Sent
 from pipeline.domain.rules import Holdout, Journey
 from pipeline.domain.times import to_datetime
@@ -59,7 +59,7 @@ def judge(
         gates=tuple(gates),
     )
     if to is None:
-        turn.say(_suppressed(attempt, reason or "no_address", turn.now))
+        turn.say(decision_on(attempt, "suppressed", reason or "no_address", turn.now))
         return
     profile.sent[attempt.id] = Sent(kind, to, attempt.expires_at)
     turn.tell(Ref("address", to), Attempted(attempt))
@@ -108,20 +108,3 @@ def _included(paths: tuple[str, ...], start: Start, profile: Profile) -> dict[st
     roots = {"properties": start.properties, "traits": profile.live_traits()}
     found = {path: at_path(roots, path.split(".")) for path in paths}
     return {path: value for path, value in found.items() if value is not None}
-
-
-def _suppressed(attempt: Attempt, reason: str, now: int) -> Decision:
-    return Decision(
-        id=attempt.id,
-        journey=attempt.journey,
-        version=attempt.version,
-        step=attempt.step,
-        key=attempt.key,
-        who=attempt.who,
-        outcome="suppressed",
-        reason=reason,
-        deadline=attempt.deadline,
-        decided_at=now,
-        anchor=attempt.anchor,
-        gates=attempt.gates,
-    )

@@ -123,6 +123,27 @@ class Decision:
     gates: tuple[Gate, ...] = ()
 
 
+def decision_on(
+    attempt: Attempt, outcome: Outcome, reason: str | None, at: int, cause: EventRef | None = None
+) -> Decision:
+    """The outcome of a step on its way to an address."""
+    return Decision(
+        id=attempt.id,
+        journey=attempt.journey,
+        version=attempt.version,
+        step=attempt.step,
+        key=attempt.key,
+        who=attempt.who,
+        outcome=outcome,
+        reason=reason,
+        deadline=attempt.deadline,
+        decided_at=at,
+        anchor=attempt.anchor,
+        cause=cause,
+        gates=attempt.gates,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A person as they are, once they have a phone or an email; `moved`: a tombstone."""

@@ -1,48 +1,25 @@
 """What the transport can be told, and what it asks of the processes it serves."""
 
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from faust.types import TP
+
+from pipeline.settings import KafkaSettings
 
 EARLIEST = -2
 """As an own position: the oldest record that is still there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Security:
-    """How to speak to the brokers; names as Kafka clients have them."""
-
-    protocol: str = "PLAINTEXT"
-    mechanism: str | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-
-    def client(self) -> dict[str, Any]:
-        """The arguments of any aiokafka client."""
-        args: dict[str, Any] = {"security_protocol": self.protocol}
-        if self.protocol.startswith("SASL"):
-            args["sasl_mechanism"] = self.mechanism or "PLAIN"
-            args["sasl_plain_username"] = self.username
-            args["sasl_plain_password"] = self.password
-        if self.protocol.endswith("SSL"):
-            args["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
-        return args
-
-
-@dataclass(frozen=True, slots=True)
 class Options:
     """Times in seconds, sizes in bytes."""
 
-    servers: str
+    kafka: KafkaSettings
     group: str
     instance: str | None = None
     """Static membership: a restart within the session time keeps its partitions."""
-    client: str = "pipeline"
-    security: Security = Security()
     session: float = 10.0
     heartbeat: float = 3.0
     rebalance: float = 30.0

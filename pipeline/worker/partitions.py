@@ -44,8 +44,8 @@ class Partitions:
         urgent: frozenset[str],
         barrier: Barrier,
         committed: Callable[[int, Committed], None],
-        overtaken: Callable[[], None],
         fail: Callable[[BaseException], None],
+        overtaken: Callable[[], None] = lambda: None,
     ) -> None:
         """`outward` makes a partition's publisher; `fail` ends the worker."""
         self._overtaken = overtaken

@@ -18,6 +18,7 @@ from faust.transport.drivers.aiokafka import Transport as KafkaTransport
 from faust.types import TP
 from mode.threads import WorkerThread
 
+from pipeline.adapters.kafka_client import client_args
 from pipeline.worker.shared import Shared
 
 
@@ -93,8 +94,6 @@ class BatchThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: KafkaTransport) -> aiokafka.AIOKafkaConsumer:
         options = self.shared.options
         return aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=options.servers.split(","),
-            client_id=options.client,
             group_id=options.group,
             group_instance_id=options.instance,
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
@@ -109,7 +108,7 @@ class BatchThread(AIOKafkaConsumerThread):
             fetch_max_wait_ms=int(options.linger * 1000) or 100,
             max_partition_fetch_bytes=options.fetch_bytes,
             isolation_level=options.isolation,
-            **options.security.client(),
+            **client_args(options.kafka),
         )
 
     async def on_start(self) -> None:

@@ -75,7 +75,7 @@ class BatchApp(faust.App):
         self.failed = asyncio.Event()
         super().__init__(
             options.group,
-            broker="kafka://" + options.servers.replace(",", ";"),
+            broker="kafka://" + (options.kafka.servers or "").replace(",", ";"),
             autodiscover=False,
             store="memory://",
             table_standby_replicas=0,

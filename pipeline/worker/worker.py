@@ -14,7 +14,7 @@ from pipeline.worker.doors import doors
 from pipeline.worker.lanes import HandlerFailed
 from pipeline.worker.ledger import Batch
 from pipeline.worker.logs import logger
-from pipeline.worker.options import Options, Security
+from pipeline.worker.options import Options
 from pipeline.worker.partitions import Partitions
 from pipeline.worker.transport import BatchApp, make_app, run
 
@@ -52,7 +52,7 @@ class Worker:
             fail=self._fail,
         )
         self.app: BatchApp = make_app(
-            options(settings),
+            Options(settings.kafka, names.worker_group),
             raw=names.raw,
             events=names.events,
             normalize=self._normalize,
@@ -120,19 +120,6 @@ class Worker:
         since = self.barrier.state.waiting_since
         waiting = 0 if since is None else self.parts.clock.now() - since
         self.metrics.tick_age.set(waiting / SECOND)
-
-
-def options(settings: Settings) -> Options:
-    """The transport's."""
-    kafka = settings.kafka
-    security = Security(
-        protocol=kafka.protocol,
-        mechanism=kafka.mechanism,
-        username=kafka.username,
-        password=kafka.password,
-        ca_file=kafka.ca_file,
-    )
-    return Options(kafka.servers or "", settings.names.worker_group, security=security)
 
 
 async def serve(

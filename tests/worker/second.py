@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 
+from pipeline.settings import KafkaSettings
 from pipeline.worker.ledger import Batch
 from pipeline.worker.options import Options
 from pipeline.worker.transport import make_app, run
@@ -17,7 +18,7 @@ async def main(servers: str, group: str, raw: str, events: str, pause: str) -> N
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    options = Options(servers, group, records=100, session=6.0)
+    options = Options(KafkaSettings(servers), group, records=100, session=6.0)
     await run(make_app(options, raw=raw, events=events, normalize=handle, apply=handle), stop)
 
 

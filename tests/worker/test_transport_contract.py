@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.threads import ServiceThread, WorkerThread
 
+from pipeline.settings import KafkaSettings
 from pipeline.worker.consumer import BatchConsumer
 from pipeline.worker.ledger import Batch
 from pipeline.worker.options import Options
@@ -38,7 +39,7 @@ async def nothing(topic: str, partition: int, records: Batch) -> None:
 
 @pytest_asyncio.fixture
 async def app() -> AsyncIterator[BatchApp]:
-    options = Options("a:1,b:2", "group")
+    options = Options(KafkaSettings("a:1,b:2"), "group")
     app = make_app(options, raw="raw", events="events", normalize=nothing, apply=nothing)
     yield app
     cast(
@@ -164,7 +165,7 @@ async def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TOPIC_DISABLE_LEADER", "0")
     monkeypatch.setenv("BROKER_URL", "kafka://elsewhere:1")
     monkeypatch.setenv("WEB_ENABLED", "1")
-    options = Options("a:1", "group")
+    options = Options(KafkaSettings("a:1"), "group")
     app = make_app(options, raw="raw", events="events", normalize=nothing, apply=nothing)
     assert app.conf.topic_disable_leader
     assert "elsewhere" not in str(app.conf.broker)
@@ -172,10 +173,5 @@ async def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_password_is_not_shown() -> None:
-    from pipeline.worker.options import Security
-
-    security = Security("SASL_SSL", "SCRAM-SHA-512", "u", "secret")
-    assert "secret" not in repr(Options("a:1", "g", security=security))
-    client = security.client()
-    assert client["sasl_mechanism"] == "SCRAM-SHA-512"
-    assert client["ssl_context"] is not None
+    kafka = KafkaSettings("a:1", "SASL_SSL", "SCRAM-SHA-512", "u", "secret")
+    assert "secret" not in repr(Options(kafka, "g"))

@@ -17,6 +17,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
+from pipeline.settings import KafkaSettings
 from pipeline.worker.lanes import Handler, HandlerFailed
 from pipeline.worker.ledger import Batch
 from pipeline.worker.options import EARLIEST, Hooks, NoHooks, Options
@@ -71,7 +72,7 @@ def worker(
     apply: Handler | None = None,
     **more: Any,
 ) -> BatchApp:
-    options = Options(log.servers, log.group, session=6.0, linger=0.01, **more)
+    options = Options(KafkaSettings(log.servers), log.group, session=6.0, linger=0.01, **more)
     return make_app(
         options,
         raw=log.raw,
@@ -358,6 +359,12 @@ async def test_a_static_member_is_back_at_once(log: Log) -> None:
 
 
 async def test_a_broker_out_of_reach_is_an_error() -> None:
-    app = make_app(Options("127.0.0.1:1", "g"), raw="r", events="e", normalize=Seen(), apply=Seen())
+    app = make_app(
+        Options(KafkaSettings("127.0.0.1:1"), "g"),
+        raw="r",
+        events="e",
+        normalize=Seen(),
+        apply=Seen(),
+    )
     with pytest.raises(KafkaConnectionError):
         await asyncio.wait_for(run(app, asyncio.Event()), 20)
