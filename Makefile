@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test check memory lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
@@ -27,6 +27,9 @@ check: $(STAMP) ## format, lint, types, import walls, everyday tests: what CI ru
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+memory: $(STAMP) ## bytes in Redis per contact, open wait and messageId
+	@$(BIN)/python -m tests.bench.memory
 
 lock: ## pins the newest dependencies that pyproject.toml allows into deploy/requirements.lock
 	@test -x .cache/lock/bin/uv || { python3 -m venv .cache/lock && .cache/lock/bin/pip install -q uv; }

@@ -48,6 +48,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.commit_size = Histogram(
+            "pipeline_commit_records",
+            "Records taken in one commit",
+            buckets=_SIZES,
+            registry=self.registry,
+        )
         self.trigger_lateness = Histogram(
             "pipeline_trigger_lateness_seconds",
             "From a step's deadline to its firing, log time",

@@ -6,6 +6,7 @@ something is due, after what arrived at that instant.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,18 @@ class Replay:
         result = self._normalizer.normalize(
             topic, partition, [Logged(offset, kafka_time or at, None, value)]
         )
+        self.counts.update(result.counts)
+        self.outputs += result.dead_letters
+        self._publish(result.events)
+        await self._settle()
+
+    async def feed_all(self, values: Iterable[bytes], at: int) -> None:
+        """Raw records that arrive together, in one batch."""
+        await self._reach(at)
+        first = self._raw_offsets[RAW_TOPIC, 0]
+        records = [Logged(first + n, at, None, value) for n, value in enumerate(values)]
+        self._raw_offsets[RAW_TOPIC, 0] = first + len(records)
+        result = self._normalizer.normalize(RAW_TOPIC, 0, records)
         self.counts.update(result.counts)
         self.outputs += result.dead_letters
         self._publish(result.events)

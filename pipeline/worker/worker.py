@@ -98,6 +98,7 @@ class Worker:
 
     def _committed(self, partition: int, change: Committed) -> None:
         self.metrics.count(self.metrics.records, change.counts)
+        self.metrics.commit_size.observe(change.counts["taken"])
         for entry in change.outward:
             self.metrics.published.labels(entry.topic).inc()
         for lateness in change.lateness:
