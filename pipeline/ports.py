@@ -4,9 +4,12 @@ A *partition* here is one of `segment.events`; the store keeps a partition's sta
 name and only the partition's owner writes it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+MAX_RECORD: Final = 4 * 1024 * 1024
+"""Bytes, key and value, of one record of ours: a dead letter carries a whole raw record."""
 
 
 class Mark(NamedTuple):
@@ -128,6 +131,51 @@ class Log(Protocol):
 
     async def append(self, partition: int, value: bytes) -> None:
         """Append a control record (a tick, a rulebook, an erasure) and wait for it."""
+
+
+class Bounds(NamedTuple):
+    """Where a partition's log begins, and the next offset to be written."""
+
+    start: int
+    end: int
+
+
+class GuardStore(Protocol):
+    """What the guard asks of the store: whose state this is."""
+
+    async def watermark(self, partition: int) -> Mark | None:
+        """As `Store` has it."""
+
+    async def identity(self) -> bytes | None:
+        """What was written down when this state began; None where nothing was."""
+
+    async def identify(self, value: bytes, *, replace: bool = False) -> None:
+        """Write it down where nothing is, or anew."""
+
+    async def forget(self, partition: int) -> None:
+        """Remove all that is kept of a partition, its watermark first."""
+
+
+class GuardLog(Protocol):
+    """What the guard asks of Kafka. Raises `LogUnavailable`."""
+
+    async def source(self) -> tuple[str, str]:
+        """Ids of the cluster and of `segment.events`; "" for what the brokers do not tell."""
+
+    async def bounds(self) -> Mapping[int, Bounds]:
+        """Of every partition of `segment.events`."""
+
+    async def first(self, wanted: Callable[[bytes], bool]) -> tuple[int, int] | None:
+        """Partition and offset of a record of `segment.events` that is wanted, if there is one."""
+
+    async def places(self) -> Mapping[int, Mark]:
+        """By partition, how far the relays have published; those that never did are left out."""
+
+    async def published(self) -> bool:
+        """Whether there is any outward record."""
+
+    async def workers(self) -> int:
+        """How many are in the workers' group."""
 
 
 class Clock(Protocol):

@@ -10,8 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
-from pipeline.adapters.kafka_client import MAX_RECORD
-from pipeline.ports import Entry
+from pipeline.ports import MAX_RECORD, Entry
 
 _dealt: Final = count()
 

@@ -20,8 +20,6 @@ from pipeline.settings import KafkaSettings
 
 MAX_BATCH: Final = 256 * 1024
 """Bytes of one record batch."""
-MAX_RECORD: Final = 4 * 1024 * 1024
-"""Bytes of one record of ours: a dead letter carries a whole record of the raw topic."""
 FENCING: Final = (ProducerFenced, InvalidProducerEpoch)
 _STOP_SECONDS: Final = 5.0
 _ABANDON_SECONDS: Final = 1.0

@@ -20,14 +20,13 @@ from pipeline.adapters.kafka_batches import send_all
 from pipeline.adapters.kafka_client import (
     FENCING,
     MAX_BATCH,
-    MAX_RECORD,
     abandon,
     client_args,
     stop,
     translated,
 )
 from pipeline.adapters.kafka_offsets import GroupOffsets
-from pipeline.ports import Entry, Fenced, LogUnavailable, Mark, Unsettled
+from pipeline.ports import MAX_RECORD, Entry, Fenced, LogUnavailable, Mark, Unsettled
 from pipeline.settings import KafkaSettings, Names
 
 TRANSACTION_SECONDS: Final = 10.0

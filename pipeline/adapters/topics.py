@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from pipeline.adapters.kafka_client import MAX_RECORD, client_args, translated
-from pipeline.ports import LogUnavailable
+from pipeline.adapters.kafka_client import client_args, translated
+from pipeline.ports import MAX_RECORD, LogUnavailable
 from pipeline.settings import KafkaSettings, Names
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000

@@ -7,17 +7,21 @@ same.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
 from pipeline.domain.messages import Position, Record, Ref
 from pipeline.domain.outputs import Trigger
 from pipeline.domain.turn import Rules, Turn
-from pipeline.ports import Change, Entry, Mark
+from pipeline.ports import MAX_RECORD, Change, Entry, Mark
 from pipeline.wire.outputs import render
 from pipeline.wire.records import encode
 from pipeline.wire.state import Ledger, encode_entity, entity_key, partition_of
+
+Aside: TypeAlias = Literal["fold_failed", "too_large", "unreadable"]
+"""Why a record of `segment.events` is put aside: a bug of ours, what it causes is larger than a
+record may be, or it is none of ours."""
 
 DIRECTORY: Final = Ref("directory", "")
 """Where aliases are sent; its nodes are entities of their own."""
@@ -30,6 +34,10 @@ class Missing(Exception):
         """Which one."""
         super().__init__(ref.kind)
         self.ref = ref
+
+
+class Oversized(Exception):
+    """What a record causes is larger than a record may be: published, it would stop the relay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +117,14 @@ class Portion:
         for to, message in turn.told:
             nth += 1
             position = Position(self.place.log, offset, nth)
-            self.internal.append(
-                Entry(
-                    mark=Mark(offset, nth),
-                    topic=self.place.events_topic,
-                    key=None,
-                    value=encode(Record(to, position, turn.now, message)),
-                    partition=partition_of(to, self.place.partitions),
-                )
+            entry = Entry(
+                mark=Mark(offset, nth),
+                topic=self.place.events_topic,
+                key=None,
+                value=encode(Record(to, position, turn.now, message)),
+                partition=partition_of(to, self.place.partitions),
             )
+            self.internal.append(_fitting(entry))
         for output in turn.said:
             nth += 1
             if isinstance(output, Trigger):
@@ -126,17 +133,27 @@ class Portion:
                 output, partition=self.place.partition, offset=offset, nth=nth, at=turn.now
             )
             topic = self.place.prefix + made.topic
-            self.outward.append(Entry(Mark(offset, nth), topic, made.key, made.value, made.headers))
+            entry = Entry(Mark(offset, nth), topic, made.key, made.value, made.headers)
+            self.outward.append(_fitting(entry))
         self.counts.update(turn.counts)
         return nth
 
-    def put_aside(self, value: bytes | None, offset: int, record: Record, error: str) -> None:
-        """A record on which the fold fails becomes a dead letter in the commit that passes it."""
-        if record.position is not None:
-            self.ledger.taken[record.position.log] = (record.position.offset, record.position.nth)
+    def put_aside(
+        self,
+        value: bytes | None,
+        offset: int,
+        position: Position | None,
+        reason: Aside,
+        detail: str,
+    ) -> None:
+        """A record that can't be taken becomes a dead letter in the commit that passes it."""
+        if position is not None:
+            self.ledger.taken[position.log] = (position.offset, position.nth)
+        if value is not None and len(value) > MAX_RECORD:
+            value, detail = None, f"{detail}; {len(value)} bytes are not copied, see the source"
         headers = {
-            "reason": "fold_failed",
-            "detail": error,
+            "reason": reason,
+            "detail": detail,
             "source-topic": self.place.events_topic,
             "source-partition": str(self.place.partition),
             "source-offset": str(offset),
@@ -144,7 +161,7 @@ class Portion:
         encoded = tuple((name, text.encode()) for name, text in headers.items())
         topic = f"{self.place.prefix}segment.dead-letter"
         self.outward.append(Entry(Mark(offset, 1), topic, None, value, encoded))
-        self.counts["fold_failed"] += 1
+        self.counts[reason] += 1
 
     def change(self, watermark: Mark) -> Change:
         """As one commit, which also moves the watermark."""
@@ -154,3 +171,10 @@ class Portion:
             change.entities[key] = None if entity is None else encode_entity(ref, entity)
             change.due[key] = fold.due(entity)
         return change
+
+
+def _fitting(entry: Entry) -> Entry:
+    size = len(entry.key or b"") + len(entry.value or b"")
+    if size > MAX_RECORD:
+        raise Oversized(f"{size} bytes for {entry.topic}")
+    return entry

@@ -6,6 +6,7 @@ watermark than expected means that somebody else went on: the cache is dropped, 
 back to where the store stands.
 """
 
+import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pipeline.domain.entities import Entity
 from pipeline.domain.messages import Record, Ref
 from pipeline.domain.turn import Rules
 from pipeline.ports import START, Change, Entry, Mark, Store
-from pipeline.process.portion import Missing, Place, Portion
+from pipeline.process.portion import Aside, Missing, Oversized, Place, Portion
 from pipeline.process.shelf import rules_of
 from pipeline.wire.records import Announce, Control, Enforce, Tick, UnreadableRecord, decode
 from pipeline.wire.state import (
@@ -23,6 +24,7 @@ from pipeline.wire.state import (
     SHELF_KEY,
     Ledger,
     Shelf,
+    UnreadableState,
     decode_entity,
     decode_ledger,
     decode_shelf,
@@ -37,7 +39,13 @@ CACHE_MAX: Final = 50_000
 """Entities kept decoded for one partition."""
 
 POISON_RUN_MAX: Final = 100
-"""So many records in a row on which the fold failed mean that the fold is broken, not they."""
+"""So many records in a row that had to be put aside mean that the fold is broken, not they."""
+
+_OPEN_TRIES: Final = 5
+_UNREADABLE: Final = (
+    "it is left as it is: run the version that wrote it, or restore a backup, or run"
+    " `pipeline worker --rebuild`"
+)
 
 
 class LogRecord(Protocol):
@@ -64,6 +72,10 @@ class Halted(Exception):
     """Going on would do harm; the message says what to look at."""
 
 
+class _Poison(Exception):
+    """The fold failed on a record; the cause says how."""
+
+
 @dataclass(slots=True)
 class Committed:
     """What a commit published, for the relay and the metrics."""
@@ -88,7 +100,7 @@ class StateProcess:
         self._ledger = Ledger()
         self._shelf = Shelf()
         self._rules = Rules()
-        self._poison_run = 0
+        self._behind_gap: Mark | None = None
 
     @property
     def watermark(self) -> Mark:
@@ -96,25 +108,51 @@ class StateProcess:
         return self._expected or START
 
     @property
+    def stored(self) -> Mark | None:
+        """The watermark; None where the store has none."""
+        return self._expected
+
+    @property
+    def begin(self) -> int:
+        """Where to read from: the last record taken is read once more, to see that it is there."""
+        at, last = self.watermark, self._ledger.last
+        return last[0] if last is not None and last[0] < at.offset else at.offset
+
+    @property
     def clock(self) -> int:
         """The latest tick taken, ms."""
         return self._ledger.clock
 
     async def open(self) -> Mark:
-        """Read where the store stands; the offset to read on from is its first part."""
-        partition = self.place.partition
-        self._expected = await self._store.watermark(partition)
-        ledger, shelf = await self._store.load(partition, [LEDGER_KEY, SHELF_KEY])
-        self._ledger, self._shelf = decode_ledger(ledger), decode_shelf(shelf)
-        self._rules = rules_of(self._shelf)
+        """Read where the store stands. Raises `Halted` where what it has can't be gone on with."""
+        partition, log = self.place.partition, self.place.log
         self._cache.clear()
+        self._expected = await self._store.watermark(partition)
+        for _ in range(_OPEN_TRIES):
+            ledger, shelf = await self._store.load(partition, [LEDGER_KEY, SHELF_KEY])
+            before, self._expected = self._expected, await self._store.watermark(partition)
+            if before == self._expected:  # else a rival went on, or the store back, in between
+                break
+        if (self._expected is None) != (ledger is None):
+            raise Halted(
+                f"{log}: Redis has lost a part of this partition's state (eviction, or keys were"
+                " removed): restore a backup, or run `pipeline worker --rebuild`"
+            )
+        try:
+            self._ledger, self._shelf = decode_ledger(ledger), decode_shelf(shelf)
+        except UnreadableState as error:
+            raise Halted(f"{log}: {error} (its ledger or rulebooks): {_UNREADABLE}") from error
+        self._enforce()
         return self.watermark
 
     async def apply(self, records: Sequence[LogRecord]) -> None:
         """Take records in order. Raises `Overtaken`, `Halted`, or the store's errors."""
+        if records and records[0].offset > self.watermark.offset:
+            self._see_gap()
         portion: list[tuple[LogRecord, Record]] = []
         for record in records:
             if record.offset < self.watermark.offset:
+                self._compare(record)
                 continue
             read = self._read(record)
             if isinstance(read, Record):
@@ -123,10 +161,27 @@ class StateProcess:
                 await self._fold(portion)
                 portion = []
             if read is None:
-                await self._pass_over(record)
+                await self._put_aside(record, None, "unreadable", "not a record of ours")
             elif not isinstance(read, Record):
                 await self._control(record, read)
         await self._fold(portion)
+
+    def _see_gap(self) -> None:
+        """Records in between may not have been read; asked for once more, they are not there."""
+        if self._behind_gap != self.watermark:
+            self._behind_gap = self.watermark
+            raise Overtaken(self.place.log)
+
+    def _compare(self, record: LogRecord) -> None:
+        """A record that was taken: the last one must be the one that was taken."""
+        last = self._ledger.last
+        if last is not None and record.offset == last[0] and _taken(record) != last:
+            raise Halted(
+                f"{self.place.events_topic} partition {self.place.partition}: the record at"
+                f" {record.offset} is not the one that was taken there: the brokers lost records,"
+                " or the topic or the cluster is another one; what follows would be skipped or"
+                " taken twice: bring the log back, or run `pipeline worker --rebuild`"
+            )
 
     def _read(self, record: LogRecord) -> Record | Control | None:
         try:
@@ -139,26 +194,20 @@ class StateProcess:
                 ) from error
             return None
 
-    async def _pass_over(self, record: LogRecord) -> None:
-        portion = self._portion({})
-        portion.counts["unreadable"] += 1
-        await self._commit(portion, Mark(record.offset + 1, 0))
-
     async def _fold(self, records: Sequence[tuple[LogRecord, Record]]) -> None:
         if not records:
             return
         try:
-            portion = await self._folded(records)
-        except (Overtaken, Halted):
-            raise
-        except Exception as error:  # noqa: BLE001  # a bug of ours must not stop the stream
-            await self._isolate(records, error)
+            portion, change = await self._folded(records)
+        except _Poison as poison:
+            await self._isolate(records, poison)
             return
-        self._poison_run = 0
-        await self._commit(portion, Mark(records[-1][0].offset + 1, 0))
+        await self._commit(portion, change)
 
-    async def _folded(self, records: Sequence[tuple[LogRecord, Record]]) -> Portion:
-        await self._load({read.to for _, read in records if read.to.kind != "nobody"})
+    async def _folded(self, records: Sequence[tuple[LogRecord, Record]]) -> tuple[Portion, Change]:
+        (first, _), (last, _) = records[0], records[-1]
+        wanted = {read.to for _, read in records if read.to.kind != "nobody"}
+        await self._load(wanted, first.offset)
         portion = self._portion(self._cache)
         for record, read in records:
             ledger = portion.ledger
@@ -168,10 +217,16 @@ class StateProcess:
                     portion.take(read, record.offset, ledger.log_time)
                     break
                 except Missing as missing:
-                    await self._load({missing.ref})
-        return portion
+                    await self._load({missing.ref}, record.offset)
+                except Exception as error:  # a bug of ours must not stop the stream
+                    raise _Poison from error
+        self._ledger.last, self._ledger.poison = _taken(last), 0
+        try:
+            return portion, portion.change(Mark(last.offset + 1, 0))
+        except Exception as error:
+            raise _Poison from error
 
-    async def _load(self, refs: set[Ref]) -> None:
+    async def _load(self, refs: set[Ref], offset: int) -> None:
         wanted: list[Ref] = []
         for ref in sorted(refs):
             if ref in self._cache:
@@ -182,45 +237,74 @@ class StateProcess:
             return
         values = await self._store.load(self.place.partition, [entity_key(ref) for ref in wanted])
         for ref, value in zip(wanted, values, strict=True):
-            self._cache[ref] = None if value is None else decode_entity(value)[1]
+            self._cache[ref] = None if value is None else self._entity(value, ref, offset)[1]
+
+    def _entity(self, value: bytes, wanted: Ref | bytes, offset: int) -> tuple[Ref, Entity]:
+        """What can't be read must not be overwritten: nothing is taken from here on."""
+        try:
+            ref, entity = decode_entity(value)
+            if isinstance(wanted, Ref) and ref.kind != wanted.kind:
+                raise UnreadableState(f"a {ref.kind} where a {wanted.kind} should be")
+        except UnreadableState as error:
+            key = wanted if isinstance(wanted, bytes) else entity_key(wanted)
+            raise Halted(
+                f"{self.place.log} at {offset}: {error}"
+                f" (entity {key[:2].decode()}:{key[3:].hex()}): {_UNREADABLE}"
+            ) from error
+        return ref, entity
 
     def _portion(self, entities: dict[Ref, Entity | None]) -> Portion:
         return Portion(self.place, self._rules, self._ledger, entities)
 
-    async def _commit(self, portion: Portion, watermark: Mark) -> None:
-        change = portion.change(watermark)
+    async def _commit(self, portion: Portion, change: Change) -> None:
         change.entities[LEDGER_KEY] = encode_own(self._ledger)
         if not await self._store.commit(self.place.partition, self._expected, change):
             raise Overtaken(self.place.log)
-        self._expected = watermark
+        self._expected = change.watermark
         while len(self._cache) > CACHE_MAX:
             self._cache.popitem(last=False)
         self._committed(
             Committed(portion.internal, portion.outward, portion.counts, portion.lateness)
         )
 
-    async def _isolate(self, records: Sequence[tuple[LogRecord, Record]], error: Exception) -> None:
+    async def _isolate(self, records: Sequence[tuple[LogRecord, Record]], poison: _Poison) -> None:
         """The fold failed: find the record it fails on, and put that one aside."""
+        before = self._expected
         await self.open()
+        if self._expected != before:
+            raise Overtaken(self.place.log)
         if len(records) > 1:
             for one in records:
                 await self._fold([one])
             return
-        self._poison_run += 1
-        if self._poison_run > POISON_RUN_MAX:
-            raise Halted(
-                f"{self.place.log}: the fold failed on {POISON_RUN_MAX} records in a row,"
-                f" last with {type(error).__name__} at {records[0][0].offset}"
-            ) from error
         ((record, read),) = records
+        cause = poison.__cause__
+        large = isinstance(cause, Oversized)
+        detail = f"what it causes is too large: {cause}" if large else type(cause).__name__
+        await self._put_aside(record, read, "too_large" if large else "fold_failed", detail)
+
+    async def _put_aside(
+        self, record: LogRecord, read: Record | None, reason: Aside, detail: str
+    ) -> None:
+        ledger = self._ledger
+        if reason != "too_large":  # that one is a matter of the entity, not of our code
+            ledger.poison += 1
+        if ledger.poison > POISON_RUN_MAX:
+            raise Halted(
+                f"{self.place.log} at {record.offset}: more than {POISON_RUN_MAX} records in a row"
+                f" can't be taken, last: {reason}, {detail}: see `pipeline deadletters list`, and"
+                " run a version that can take them"
+            )
+        ledger.last = _taken(record)
         portion = self._portion({})
-        portion.put_aside(record.value, record.offset, read, type(error).__name__)
-        await self._commit(portion, Mark(record.offset + 1, 0))
+        position = None if read is None else read.position
+        portion.put_aside(record.value, record.offset, position, reason, detail)
+        await self._commit(portion, portion.change(Mark(record.offset + 1, 0)))
 
     async def _control(self, record: LogRecord, control: Control) -> None:
         match control:
             case Tick(time):
-                await self._tick(record.offset, time)
+                await self._tick(record, time)
                 return
             case Announce(digest, document):
                 self._shelf.documents[digest] = document
@@ -228,39 +312,77 @@ class StateProcess:
                 if digest not in self._shelf.documents:
                     raise Halted(f"{self.place.log} at {record.offset}: unknown rulebook {digest}")
                 self._shelf.current = digest
-        self._rules = rules_of(self._shelf)
+        self._enforce()
+        self._ledger.last = _taken(record)
         change = Change(Mark(record.offset + 1, 0))
         change.entities[SHELF_KEY] = encode_own(self._shelf)
-        change.entities[LEDGER_KEY] = encode_own(self._ledger)
-        if not await self._store.commit(self.place.partition, self._expected, change):
-            raise Overtaken(self.place.log)
-        self._expected = change.watermark
+        await self._commit(self._portion({}), change)
 
-    async def _tick(self, offset: int, time: int) -> None:
+    def _enforce(self) -> None:
+        try:
+            self._rules = rules_of(self._shelf)
+        except Exception as error:
+            raise Halted(
+                f"{self.place.log}: this code can't read a rulebook that was applied"
+                f" ({type(error).__name__}): run the version that applied it, or a newer one"
+            ) from error
+
+    async def _tick(self, record: LogRecord, time: int) -> None:
         """Decide what is due, oldest first, in bounded commits; the watermark counts them."""
+        offset = record.offset
         nth = self.watermark.index if self.watermark.offset == offset else 0
         more = time >= self._ledger.clock
         while True:
-            portion = self._portion(self._cache)
-            due = await self._due(time) if more else []
-            caused = nth
-            for ref in due:
-                caused = portion.tick(ref, offset, caused, time)
+            due = await self._due(time, offset) if more else []
             more = len(due) == PORTION_MAX
-            if not more:
-                self._ledger.clock = max(time, self._ledger.clock)
-                self._ledger.log_time = max(time, self._ledger.log_time)
-                await self._commit(portion, Mark(offset + 1, 0))
-                return
-            nth = max(caused, nth + 1)
-            await self._commit(portion, Mark(offset, nth))
+            portion, caused = self._ticked(due, offset, nth, time)
+            if more:
+                nth = max(caused, nth + 1)
+                await self._commit(portion, self._change(portion, Mark(offset, nth)))
+                continue
+            self._ledger.clock = max(time, self._ledger.clock)
+            self._ledger.log_time = max(time, self._ledger.log_time)
+            self._ledger.last = _taken(record)
+            await self._commit(portion, self._change(portion, Mark(offset + 1, 0)))
+            return
 
-    async def _due(self, time: int) -> list[Ref]:
+    def _ticked(self, due: Sequence[Ref], offset: int, nth: int, time: int) -> tuple[Portion, int]:
+        """A tick can't be put aside: all that was due at it would be lost with it."""
+        portion = self._portion(self._cache)
+        for ref in due:
+            try:
+                nth = portion.tick(ref, offset, nth, time)
+            except Exception as error:
+                raise self._tick_failed(error, offset, entity_key(ref)) from error
+        return portion, nth
+
+    def _change(self, portion: Portion, watermark: Mark) -> Change:
+        try:
+            return portion.change(watermark)
+        except Exception as error:
+            raise self._tick_failed(error, watermark.offset, b"") from error
+
+    def _tick_failed(self, error: Exception, offset: int, key: bytes) -> Halted:
+        whose = f" for entity {key[:2].decode()}:{key[3:].hex()}" if key else ""
+        return Halted(
+            f"{self.place.log} at {offset}: a tick failed with {type(error).__name__}{whose};"
+            " nothing of it was written: run a version that can decide it"
+        )
+
+    async def _due(self, time: int, offset: int) -> list[Ref]:
         keys = await self._store.due(self.place.partition, time, PORTION_MAX)
         refs: list[Ref] = []
-        for value in await self._store.load(self.place.partition, keys):
+        values = await self._store.load(self.place.partition, keys)
+        for key, value in zip(keys, values, strict=True):
             if value is not None:
-                ref, entity = decode_entity(value)
+                ref, entity = self._entity(value, key, offset)
                 refs.append(ref)
                 self._cache.setdefault(ref, entity)
         return refs
+
+
+def _taken(record: LogRecord) -> tuple[int, bytes]:
+    """What tells a record from any other at its offset."""
+    digest = hashlib.blake2b(record.value or b"", digest_size=8)
+    digest.update(b"%d" % record.timestamp)
+    return record.offset, digest.digest()

@@ -8,12 +8,14 @@ import hashlib
 import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.messages import EntityKind, Ref
+
+T = TypeVar("T")
 
 VERSION: Final = 1
 
@@ -68,9 +70,7 @@ def decode_entity(value: bytes) -> tuple[Ref, Entity]:
     """Read an entity. Raises `UnreadableState`."""
     try:
         version, kind, id_, body = _envelope.decode(value)
-        if version != VERSION:
-            message = f"state version {version}, this code reads {VERSION}"
-            raise UnreadableState(message)
+        _check(version)
         return Ref(kind, id_), _bodies[kind].decode(body)
     except (msgspec.MsgspecError, KeyError) as error:
         raise UnreadableState("stored state is not readable") from error
@@ -81,12 +81,16 @@ class Ledger:
     """What a partition knows of itself.
 
     `log_time` never goes back; `clock` is the latest tick's. `taken` holds, for every log that
-    records come from, the last position taken: what is not newer is a repetition.
+    records come from, the last position taken: what is not newer is a repetition. `last` is the
+    offset and the digest of the last record taken: it tells this log from another one. `poison`
+    counts the records up to it, in a row, that were put aside.
     """
 
     log_time: int = 0
     clock: int = 0
     taken: dict[str, tuple[int, int]] = field(default_factory=dict)
+    last: tuple[int, bytes] | None = None
+    poison: int = 0
 
 
 @dataclass(slots=True)
@@ -100,20 +104,66 @@ class Shelf:
 LEDGER_KEY: Final = b"ledger"
 SHELF_KEY: Final = b"shelf"
 
+_own: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
 _ledger: Final = msgspec.msgpack.Decoder(Ledger)
 _shelf: Final = msgspec.msgpack.Decoder(Shelf)
 
 
 def encode_own(own: Ledger | Shelf) -> bytes:
     """A partition's own state."""
-    return _encoder.encode(own)
+    return _encoder.encode((VERSION, own))
 
 
 def decode_ledger(value: bytes | None) -> Ledger:
-    """The ledger; a new one where there is none."""
-    return Ledger() if value is None else _ledger.decode(value)
+    """The ledger; a new one where there is none. Raises `UnreadableState`."""
+    return Ledger() if value is None else _decode_own(value, _ledger)
 
 
 def decode_shelf(value: bytes | None) -> Shelf:
-    """The shelf; an empty one where there is none."""
-    return Shelf() if value is None else _shelf.decode(value)
+    """The shelf; an empty one where there is none. Raises `UnreadableState`."""
+    return Shelf() if value is None else _decode_own(value, _shelf)
+
+
+def _decode_own(value: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
+    try:
+        version, body = _own.decode(value)
+        _check(version)
+        return decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise UnreadableState("stored state is not readable") from error
+
+
+def _check(version: int) -> None:
+    if version != VERSION:
+        raise UnreadableState(f"state version {version}, this code reads {VERSION}")
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whose state a store holds. `begin`: by partition the offset that the fold began at.
+
+    `rebuilding`: the state is being removed; what is still there is worth nothing.
+    """
+
+    version: int
+    instance: str
+    events: str
+    partitions: int
+    cluster: str
+    topic: str
+    begin: tuple[int, ...]
+    rebuilding: bool = False
+
+
+def encode_identity(identity: Identity) -> bytes:
+    """As JSON, for people too."""
+    return msgspec.json.encode(identity)
+
+
+def decode_identity(value: bytes) -> Identity:
+    """Raises `UnreadableState`."""
+    try:
+        identity = msgspec.json.decode(value, type=Identity)
+    except msgspec.MsgspecError as error:
+        raise UnreadableState("what the guard wrote down is not readable") from error
+    _check(identity.version)
+    return identity

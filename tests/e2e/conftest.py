@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.local import Kafka, LocalError, Redis
 from tests.e2e.harness import Stage
+from tests.e2e.quiet import Quiet, quiet_run
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield made
         made.kafka.kill()  # nobody needs its data: no orderly end
         runner.run(stack.aclose())
+
+
+@pytest.fixture(scope="session")
+def quiet(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Quiet:
+    """A run without any fault, which several tests look at."""
+    with asyncio.Runner() as runner:
+        return runner.run(quiet_run(stage, tmp_path_factory.mktemp("quiet")))

@@ -1,10 +1,10 @@
-"""A pipeline of a test's own on shared parts: topics, a rulebook, worker processes, and a reader."""
+"""A pipeline of a test's own on shared parts: topics, a rulebook, workers, and a reader."""
 
 import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline.local.worker import Worker
 from pipeline.process.rulebook_change import apply_rulebook
 from pipeline.rulebook.load import document_digest, load_document
 from pipeline.settings import KafkaSettings, Names, Settings
-from tests.e2e.load import Json, Load, rulebook, signatures
+from tests.e2e.load import CANARIES, Json, Load, signatures
 
 PARTITIONS = 8
 QUIET_SECONDS = 1.5
@@ -69,8 +69,9 @@ class Read:
 class Pipe:
     """Topics, rulebook, workers and reader under one prefix."""
 
-    def __init__(self, stage: Stage, folder: Path, after: str) -> None:
-        self.stage, self.folder, self.after = stage, folder, after
+    def __init__(self, stage: Stage, folder: Path, book: Mapping[str, str]) -> None:
+        """`book` has the files of the rulebook."""
+        self.stage, self.folder, self.book = stage, folder, book
         self.names = Names(f"{folder.name[-30:].replace('_', '-')}-{time.monotonic_ns():x}.")
         self.settings = Settings(
             kafka=KafkaSettings(stage.kafka.address),
@@ -96,7 +97,7 @@ class Pipe:
     async def prepare(self) -> None:
         """Topics, and the rulebook in force."""
         folder = self.folder / "rulebook"
-        for name, text in rulebook(self.after).items():
+        for name, text in self.book.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         document = load_document(folder)
@@ -125,19 +126,22 @@ class Pipe:
             await producer.stop()
         return begin
 
-    async def sign_late(self, load: Load) -> set[str]:
-        """Sign every loan that has fired; returns the triggers that must be taken back."""
+    async def write(self, *values: bytes) -> None:
+        """Write records as they are."""
         producer = AIOKafkaProducer(bootstrap_servers=self.stage.kafka.address)
         await producer.start()
         try:
-            found = set()
-            for trigger, call in signatures(load):
-                value = orjson.dumps(call | {"timestamp": format_instant(now())})
+            for value in values:
                 await producer.send(self.names.raw, value)
-                found.add(trigger)
-            return found
         finally:
             await producer.stop()
+
+    async def sign_late(self, load: Load) -> set[str]:
+        """Sign every loan that has fired; returns the triggers that must be taken back."""
+        made = list(signatures(load))
+        at = {"timestamp": format_instant(now())}
+        await self.write(*(orjson.dumps(call | at) for _, call in made))
+        return {trigger for trigger, _ in made}
 
     async def until(self, reached: Callable[[], bool], seconds: float) -> bool:
         """Whether it was reached in time, and then some quiet."""
@@ -204,9 +208,11 @@ class Pipe:
 
 
 @asynccontextmanager
-async def pipe(stage: Stage, folder: Path, *, workers: int, after: str) -> AsyncIterator[Pipe]:
+async def pipe(
+    stage: Stage, folder: Path, *, workers: int, book: Mapping[str, str]
+) -> AsyncIterator[Pipe]:
     """A pipeline that runs while the block does; its workers' logs stay in `folder`."""
-    made = Pipe(stage, folder, after)
+    made = Pipe(stage, folder, book)
     await made.prepare()
     async with AsyncExitStack() as stack:
         for _ in range(workers):
@@ -227,7 +233,7 @@ async def pipe(stage: Stage, folder: Path, *, workers: int, after: str) -> Async
             stack.push_async_callback(worker.close)
 
 
-def verify(load: Load, pipe: Pipe, retracted: set[str] | None = None) -> None:
+def verify(load: Load, pipe: Pipe, retracted: Set[str] = frozenset(), dead: int = 0) -> None:
     """Every wait has its one outcome, every trigger is there once, and nothing else is."""
     read = pipe.read
     sent = Counter(trigger["id"] for trigger in read.of("trigger"))
@@ -248,8 +254,23 @@ def verify(load: Load, pipe: Pipe, retracted: set[str] | None = None) -> None:
         wait = load.waits[trigger["journey"], trigger["key"]]
         assert (trigger["id"], trigger["to"], trigger["userId"]) == wait[2:]
     taken_back = Counter(each["id"] for each in read.of("retraction"))
-    assert taken_back == Counter(retracted or ()), read.of("retraction")[:3]
-    assert read.dead == []
+    assert taken_back == Counter(retracted), read.of("retraction")[:3]
+    assert len(read.dead) == dead
+
+
+def log_faults(folder: Path) -> list[str]:
+    """Lines of the workers' logs that are no JSON, or that hold somebody's data."""
+    lines = [
+        line for log in folder.glob("worker-*/worker.log") for line in log.read_text().splitlines()
+    ]
+    assert lines
+    return [line for line in lines if not _is_json(line) or any(c in line for c in CANARIES)]
+
+
+def _is_json(line: str) -> bool:
+    with contextlib.suppress(orjson.JSONDecodeError):
+        return isinstance(orjson.loads(line), dict)
+    return False
 
 
 async def get(port: int, path: str) -> tuple[int, bytes]:

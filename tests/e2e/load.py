@@ -118,7 +118,9 @@ class _Story:
 
     def again(self, later: float) -> None:
         """All that was sent so far once more: a producer's retry."""
-        own = [s for s in self._load.sendings if s.calls[0]["messageId"].startswith(self.user + ".")]
+        own = [
+            s for s in self._load.sendings if s.calls[0]["messageId"].startswith(self.user + ".")
+        ]
         self._load.sendings += [s._replace(due=s.due + later, key=None) for s in own]
 
     def _message(self) -> str:
