@@ -6,7 +6,6 @@ Weighing against what is known of the address is the address's own (`address.py`
 from collections.abc import Iterable
 from typing import Final
 
-from pipeline.domain.address import NOBODY, evidence
 from pipeline.domain.book import Book, mentions
 from pipeline.domain.claims import (
     Claim,
@@ -24,6 +23,7 @@ from pipeline.domain.outputs import Evidence, Who
 from pipeline.domain.profile import Profile
 from pipeline.domain.times import DAY, FUTURE_TOLERANCE
 from pipeline.domain.turn import Turn
+from pipeline.domain.weighing import NOBODY, evidence
 
 PATIENCE: Final = DAY
 """How long an opt-in waits for an address (rule 14), in log time."""
