@@ -5,7 +5,7 @@ Promise 2 rests here: a trigger leaves only from the address it names, which kno
 
 from pipeline.domain import firing, weighing
 from pipeline.domain.entities import Address
-from pipeline.domain.messages import Attempted, Claimed, Held, Message, Recalled, Wipe
+from pipeline.domain.messages import Attempted, Claimed, Held, LetGo, Message, Recalled, Wipe
 from pipeline.domain.times import HOUR
 from pipeline.domain.turn import Turn
 
@@ -23,6 +23,8 @@ def take(address: Address, to: str, message: Message, turn: Turn) -> None:
             firing.attempt_now(address, attempt, turn)
         case Recalled():
             firing.recall(address, message, turn)
+        case LetGo(trigger):
+            address.held.pop(trigger, None)
         case Held():
             address.kind = message.kind
             weighing.hold(address, to, message, turn)
@@ -38,6 +40,9 @@ def tick(address: Address, turn: Turn) -> None:
     for attempt in sorted(address.queue, key=lambda attempt: attempt.order):
         firing.attempt_now(address, attempt, turn)
     address.queue = []
+    for trigger, held in list(address.held.items()):
+        if turn.now > held.expires_at:
+            del address.held[trigger]
     for trigger, opened in list(address.open.items()):
         if opened.causes:
             firing.retract(opened.attempt, min(opened.causes, key=lambda cause: cause[:3]), turn)
@@ -53,10 +58,11 @@ def due(address: Address) -> int | None:
     if pending:
         return min(pending)
     expiries = [opened.attempt.expires_at for opened in address.open.values()]
+    expiries += [held.expires_at for held in address.held.values()]
     return (min(expiries) // HOUR + 1) * HOUR if expiries else None
 
 
 def is_empty(address: Address) -> bool:
     """Nothing left worth keeping."""
-    kept = (address.consents, address.user_ids, address.open, address.queue, address.last_fired)
-    return not any(kept)
+    kept = (address.consents, address.user_ids, address.open, address.queue, address.held)
+    return not any(kept) and not (address.last_fired or address.fired)

@@ -1,9 +1,9 @@
 """An anonymousId: a person of its own until the first link, then a signpost (rule 16)."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
-from pipeline.domain import erasure, subject
+from pipeline.domain import erasure, postponing, subject
 from pipeline.domain.entities import Device, Link
 from pipeline.domain.events import Event
 from pipeline.domain.messages import (
@@ -12,10 +12,12 @@ from pipeline.domain.messages import (
     Ask,
     Decided,
     Did,
+    Ended,
     Erase,
     Handover,
     Inquired,
     Message,
+    Postponed,
     Previous,
     Recall,
     Ref,
@@ -27,6 +29,8 @@ from pipeline.domain.person import count_for_nobody
 from pipeline.domain.profile import Profile
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
+
+Answerable: TypeAlias = Ask | Decided | Recall | Postponed | Ended
 
 LINKS_MAX: Final = 256
 """A device in a shop can see thousands of people; what is older counts for late events alone."""
@@ -46,7 +50,7 @@ def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
         case Suppress(user_ids):
             # a device that others used too is not theirs alone: what falls to them is dropped there
             device.erased = all(link.user_id in user_ids for link in device.links)
-        case Ask() | Decided() | Recall():
+        case Ask() | Decided() | Recall() | Postponed() | Ended():
             _answer(device, ref, message, turn)
         case _:
             raise TypeError(type(message))
@@ -156,8 +160,8 @@ def _erase(device: Device, ref: Ref, turn: Turn) -> None:
     device.erased = True
 
 
-def _answer(device: Device, ref: Ref, message: Ask | Decided | Recall, turn: Turn) -> None:
-    """A case asks who has the anchor: whoever got what the device did, else the device."""
+def _answer(device: Device, ref: Ref, message: Answerable, turn: Turn) -> None:
+    """A case or an address speaks to who has the anchor: who got what the device did, else it."""
     me = Subject(ref, device.profile)
     if device.handed_to is not None:
         turn.tell(Ref("person", device.handed_to), message)
@@ -169,5 +173,9 @@ def _answer(device: Device, ref: Ref, message: Ask | Decided | Recall, turn: Tur
             subject.ask(me, message, turn)
         case Recall(trigger, cause):
             subject.recall(me, trigger, cause, turn)
+        case Postponed(attempt) if not device.erased:
+            postponing.keep(device.profile, attempt)
+        case Ended():
+            postponing.end(device.profile, me.who, message, turn)
         case _:
             turn.count("erased")

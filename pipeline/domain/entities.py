@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from pipeline.domain.events import AddressKind, Channel, Event
 from pipeline.domain.facts import EventRef, Facts
-from pipeline.domain.outputs import Attempt, Consent
+from pipeline.domain.outputs import Attempt, Consent, Who
 from pipeline.domain.profile import Profile
 from pipeline.domain.seen import Seen
 
@@ -84,11 +84,20 @@ class OpenTrigger:
     causes: list[Cause] = field(default_factory=list)
 
 
+class Held(NamedTuple):
+    """A step that was postponed until its calling window opens."""
+
+    who: Who
+    channel: Channel
+    expires_at: int
+
+
 @dataclass(slots=True)
 class Address:
     """A phone or an email: its opt-ins by channel, who has it, what was sent to it.
 
-    `queue`: attempts to be judged in order, once all of their instant are there.
+    `queue`: attempts to be judged in order, once all of their instant are there. `held`: what was
+    postponed, by whom to tell. `fired`: when triggers went out by channel, for limits.
     """
 
     kind: AddressKind = "phone"
@@ -98,6 +107,8 @@ class Address:
     open: dict[str, OpenTrigger] = field(default_factory=dict)
     queue: list[Attempt] = field(default_factory=list)
     queued_at: int = 0
+    held: dict[str, Held] = field(default_factory=dict)
+    fired: dict[Channel, list[int]] = field(default_factory=dict)
     last_fired: dict[str, int] = field(default_factory=dict)
 
 

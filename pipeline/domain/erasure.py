@@ -3,7 +3,7 @@
 from pipeline.domain.entities import Person
 from pipeline.domain.facts import Facts
 from pipeline.domain.messages import EraseCase, Recalled, Ref, Suppress, Wipe
-from pipeline.domain.outputs import Contact
+from pipeline.domain.outputs import Contact, decision_on
 from pipeline.domain.profile import KINDS, Profile
 from pipeline.domain.reviews import Verdict
 from pipeline.domain.subject import Subject, decision
@@ -17,6 +17,8 @@ def erase(subject: Subject, turn: Turn) -> None:
     for journey, keys in profile.journeys.items():
         for key, facts in keys.items():
             _end(facts, journey, key, subject, turn)
+    for attempt in profile.postponed.values():
+        turn.say(decision_on(attempt, "erased", "erasure", turn.now))
     for trigger, sent in profile.sent.items():
         turn.tell(Ref("address", sent.address), Recalled(trigger, erased=True, cause=None))
     holders = (

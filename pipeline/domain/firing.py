@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from pipeline.domain.entities import Address, Cause, OpenTrigger
+from pipeline.domain.entities import Address, Cause, Held, OpenTrigger
 from pipeline.domain.events import Channel
 from pipeline.domain.facts import EventRef
-from pipeline.domain.messages import Recalled
+from pipeline.domain.messages import Ended, Postponed, Recalled, who_ref
 from pipeline.domain.outputs import (
     Attempt,
+    Consent,
     Gate,
     Happening,
     Retraction,
@@ -22,24 +23,64 @@ ERASED, OPTED_OUT, CANCELLED = range(3)
 
 
 def attempt_now(address: Address, attempt: Attempt, turn: Turn) -> None:
-    """The gates that are the address's own: consent, then cooldown."""
+    """The gates that are the address's own: consent, cooldown, limits, calling window."""
     consent = address.consents.get(attempt.channel)
+    attempt, reason = _judged(address, attempt, consent, turn.now)
+    if reason is not None or consent is None:
+        turn.say(decision_on(attempt, "suppressed", reason, turn.now))
+    elif attempt.opens_at is None or attempt.opens_at > turn.now:
+        _postpone(address, attempt, turn)
+    else:
+        _fire(address, attempt, consent, turn)
+
+
+def _judged(
+    address: Address, attempt: Attempt, consent: Consent | None, now: int
+) -> tuple[Attempt, str | None]:
+    """With the gates' verdicts, and why it is suppressed if it is."""
+    gates = list(attempt.gates)
+    reason: str | None = None
     if consent is None or not consent.subscribed:
         reason = "no_consent" if consent is None else "opted_out"
-        gates = (*attempt.gates, Gate("consent", "fail"))
-        turn.say(decision_on(replace(attempt, gates=gates), "suppressed", reason, turn.now))
-        return
-    attempt = replace(attempt, gates=(*attempt.gates, Gate("consent", "pass")))
-    if attempt.cooldown:
+    gates.append(Gate("consent", "fail" if reason else "pass"))
+    if reason is None and attempt.cooldown:
         last = address.last_fired.get(attempt.journey)
-        cool = last is None or turn.now - last >= attempt.cooldown
-        gates = (*attempt.gates, Gate("cooldown", "pass" if cool else "fail"))
-        attempt = replace(attempt, gates=gates)
-        if not cool:
-            turn.say(decision_on(attempt, "suppressed", "cooldown", turn.now))
-            return
+        reason = "cooldown" if last is not None and now - last < attempt.cooldown else None
+        gates.append(Gate("cooldown", "fail" if reason else "pass"))
+    if reason is None and attempt.limits:
+        reached = _reached(address, attempt, now)
+        reason = "limits" if reached else None
+        gates.append(Gate("limits", "fail" if reached else "pass", reached))
+    return replace(attempt, gates=tuple(gates)), reason
+
+
+def _reached(address: Address, attempt: Attempt, now: int) -> str | None:
+    """The limit that leaves no room for one more, exact to the millisecond."""
+    fired = address.fired.get(attempt.channel, [])
+    for limit in attempt.limits:
+        if sum(at > now - limit.per for at in fired) >= limit.most:
+            return limit.name
+    return None
+
+
+def _postpone(address: Address, attempt: Attempt, turn: Turn) -> None:
+    """The person keeps it: at the release it is they who may be called elsewhere."""
+    address.held[attempt.id] = Held(attempt.who, attempt.channel, attempt.expires_at)
+    turn.tell(who_ref(attempt.who), Postponed(attempt))
+
+
+def _fire(address: Address, attempt: Attempt, consent: Consent, turn: Turn) -> None:
+    if attempt.held is not None:
+        attempt = replace(attempt, gates=(*attempt.gates, attempt.held))
+    elif attempt.window:
+        attempt = replace(attempt, gates=(*attempt.gates, Gate("window", "pass", attempt.window)))
     address.last_fired[attempt.journey] = turn.now
-    address.open[attempt.id] = OpenTrigger(replace(attempt, include={}))
+    if attempt.limits:
+        longest = max(limit.per for limit in attempt.limits)
+        fired = address.fired.get(attempt.channel, [])
+        kept = [at for at in fired if at > turn.now - longest]
+        address.fired[attempt.channel] = [*kept, turn.now]
+    address.open[attempt.id] = OpenTrigger(replace(attempt, include={}, limits=(), gates=()))
     turn.say(Trigger(attempt, turn.now, consent, attempt.gates))
     turn.say(decision_on(attempt, "fired", None, turn.now))
     turn.say(Happening("Journey Triggered", attempt.who, _properties(attempt), turn.now))
@@ -53,15 +94,24 @@ def recall(address: Address, recalled: Recalled, turn: Turn) -> None:
             turn.say(decision_on(attempt, "erased", "erasure", turn.now))
         else:
             turn.say(decision_on(attempt, "cancelled", "cancelled", turn.now, recalled.cause))
+    held = address.held.pop(recalled.trigger, None)
+    if held is not None and not recalled.erased:
+        ended = Ended(recalled.trigger, "cancelled", "cancelled", recalled.cause)
+        turn.tell(who_ref(held.who), ended)
     rank = ERASED if recalled.erased else CANCELLED
     note_cause(address, recalled.trigger, rank, recalled.cause, turn)
 
 
 def opted_out(address: Address, channel: Channel, ref: EventRef | None, turn: Turn) -> None:
-    """The address no longer is opted in to a channel: what is open there is to be retracted."""
+    """The address no longer is opted in to a channel: what is open there is to be retracted, what
+    was postponed ends."""
     for trigger, opened in address.open.items():
         if opened.attempt.channel == channel:
             note_cause(address, trigger, OPTED_OUT, ref, turn)
+    for trigger, held in list(address.held.items()):
+        if held.channel == channel:
+            del address.held[trigger]
+            turn.tell(who_ref(held.who), Ended(trigger, "suppressed", "opted_out", ref))
 
 
 def note_cause(address: Address, trigger: str, rank: int, ref: EventRef | None, turn: Turn) -> None:

@@ -50,7 +50,7 @@ def _start(journey: Journey, event: Event, holder: Ref, turn: Turn) -> Start:
         # an open wait keeps only what its triggers will show
         wanted = {path.split(".")[1] for step in journey.steps for path in step.include}
         properties = {name: value for name, value in properties.items() if name in wanted}
-        context = {}
+        context = {name: context[name] for name in ("timezone",) if name in context}
     return Start(
         own_id=event.own_id,
         version=journey.version,

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
+from pipeline.domain.calling import next_open
 from pipeline.domain.events import CHANNEL_KIND
 from pipeline.domain.facts import Start
 from pipeline.domain.ids import at_path, trigger_id
 from pipeline.domain.messages import Attempted, Ref
-from pipeline.domain.outputs import Attempt, Gate, Who, decision_on
+from pipeline.domain.outputs import Attempt, Gate, LimitOf, Who, decision_on
 from pipeline.domain.profile import Profile, Sent
-from pipeline.domain.rules import Holdout, Journey
+from pipeline.domain.rules import Holdout, Journey, Step
 from pipeline.domain.times import to_datetime
 from pipeline.domain.turn import Turn
 
@@ -37,10 +39,7 @@ def judge(
     gates: list[Gate] = []
     reason = _hindrance(profile, who, journey, start, gates, turn)
     step = journey.steps[number - 1]
-    kind = CHANNEL_KIND[step.channel]
-    to = profile.book(kind).primary() if reason is None else None
-    if reason is None:
-        gates.append(Gate("address", "fail" if to is None else "pass"))
+    timezone = start.context.get("timezone")
     attempt = Attempt(
         id=trigger_id(journey.name, start.own_id, start.ref.message_id, number),
         journey=journey.name,
@@ -49,7 +48,7 @@ def judge(
         key=key or None,
         who=who,
         channel=step.channel,
-        to=to or "",
+        to="",
         anchor=start.ref,
         deadline=start.ref.time + step.after,
         expires_at=start.ref.time + step.after + step.expires,
@@ -57,12 +56,47 @@ def judge(
         ordered=any(other.cooldown for other in journey.steps),
         include=_included(step.include, start, profile),
         gates=tuple(gates),
+        timezone=timezone if isinstance(timezone, str) else None,
     )
+    if reason is not None:
+        turn.say(decision_on(attempt, "suppressed", reason, turn.now))
+    else:
+        send(profile, attempt, step, turn)
+
+
+def send(profile: Profile, attempt: Attempt, step: Step, turn: Turn) -> None:
+    """Send an attempt to the address that is primary now, with the hours and limits there."""
+    kind = CHANNEL_KIND[attempt.channel]
+    to = profile.book(kind).primary()
+    gates = (*attempt.gates, Gate("address", "fail" if to is None else "pass"))
+    attempt = replace(attempt, to=to or "", gates=gates)
     if to is None:
-        turn.say(decision_on(attempt, "suppressed", reason or "no_address", turn.now))
+        turn.say(decision_on(attempt, "suppressed", "no_address", turn.now))
         return
     profile.sent[attempt.id] = Sent(kind, to, attempt.expires_at)
-    turn.tell(Ref("address", to), Attempted(attempt))
+    turn.tell(Ref("address", to), Attempted(_called(profile, attempt, step, turn)))
+
+
+def _called(profile: Profile, attempt: Attempt, step: Step, turn: Turn) -> Attempt:
+    """With what the rulebook in force says of calling somebody there."""
+    calling = turn.rules.current.calling
+    if calling is None:
+        return attempt
+    phone = attempt.to if CHANNEL_KIND[attempt.channel] == "phone" else profile.phones.primary()
+    context = {"timezone": attempt.timezone} if attempt.timezone else {}
+    place = calling.atlas.locate(profile.live_traits(), phone, context)
+    opening = next_open(turn.now, calling, place, attempt.channel, step.window)
+    limits = tuple(
+        LimitOf(limit.name, limit.most, limit.per)
+        for limit in calling.limits_for(place, attempt.channel)
+    )
+    return replace(
+        attempt,
+        limits=limits,
+        ordered=attempt.ordered or bool(limits),
+        opens_at=opening.at,
+        window=opening.rule,
+    )
 
 
 def _hindrance(

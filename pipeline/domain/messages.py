@@ -38,6 +38,13 @@ def destination(event: Event) -> Ref:
     return Ref("nobody", event.message_id)
 
 
+def who_ref(who: Who) -> Ref:
+    """The entity that records name so: a person by userId, a device by anonymousId."""
+    if who.user_id is not None:
+        return Ref("person", who.user_id)
+    return Ref("device", who.anonymous_id or "")
+
+
 class Position(NamedTuple):
     """The log position of what caused a record, and its place among what that caused.
 
@@ -166,6 +173,30 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """To who is called, from an address: the calling window is closed, come again."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """To who is called, from an address: what was postponed is settled; this is told of it."""
+
+    trigger: str
+    outcome: Literal["cancelled", "suppressed"]
+    reason: str
+    cause: EventRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """To an address: what was postponed there is judged anew, wherever the person is called now."""
+
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """To an address: somebody's opt-in or opt-out."""
 
@@ -226,6 +257,9 @@ Message: TypeAlias = (
     | Recall
     | Attempted
     | Recalled
+    | Postponed
+    | Ended
+    | LetGo
     | Claimed
     | Held
     | Wipe

@@ -7,14 +7,26 @@ from pipeline.domain.events import AddressKind, Channel, Event, Source
 from pipeline.domain.facts import EventRef, Outcome
 
 RetractionReason: TypeAlias = Literal["late_cancel", "cancelled_after_fire", "opted_out", "erased"]
-GateName: TypeAlias = Literal["audience", "holdout", "address", "consent", "cooldown"]
+GateName: TypeAlias = Literal[
+    "audience", "holdout", "address", "consent", "cooldown", "limits", "window"
+]
 
 
 class Gate(NamedTuple):
-    """One gate's verdict on a step."""
+    """One gate's verdict on a step. `detail`: the rule that decided; `until`: held up to then."""
 
     gate: GateName
-    verdict: Literal["pass", "fail"]
+    verdict: Literal["pass", "fail", "held"]
+    detail: str | None = None
+    until: int | None = None
+
+
+class LimitOf(NamedTuple):
+    """At most so many triggers to the address in a rolling time (ms), by the rule of this name."""
+
+    name: str
+    most: int
+    per: int
 
 
 class Who(NamedTuple):
@@ -46,7 +58,10 @@ class Consent:
 class Attempt:
     """A step on its way to an address: everything a trigger says but the consent.
 
-    `ordered`: its journey has a cooldown, so that which of several is first matters (rule 8).
+    `ordered`: there is a cooldown or a limit, so that which of several is first matters (rule 8).
+    `limits` are those that hold for the address. `opens_at`: when the calling window is open, None
+    for never; `window`: the rule that says so, empty for none. `held`: the gate of a hold before.
+    `timezone` is what the start said of it.
     """
 
     id: str
@@ -64,6 +79,11 @@ class Attempt:
     ordered: bool
     include: dict[str, object]
     gates: tuple[Gate, ...]
+    limits: tuple[LimitOf, ...] = ()
+    opens_at: int | None = 0
+    window: str = ""
+    held: Gate | None = None
+    timezone: str | None = None
 
     @property
     def order(self) -> tuple[int, int, str, str, int]:

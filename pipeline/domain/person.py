@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.domain import consent, erasure, subject
+from pipeline.domain import consent, erasure, postponing, subject
 from pipeline.domain.entities import Person
 from pipeline.domain.events import Event
 from pipeline.domain.journeys import cancels, case_of
@@ -12,6 +12,7 @@ from pipeline.domain.messages import (
     Ask,
     Decided,
     Did,
+    Ended,
     Erase,
     Handover,
     Held,
@@ -19,6 +20,7 @@ from pipeline.domain.messages import (
     Merge,
     Message,
     Noted,
+    Postponed,
     Previous,
     Recall,
     Ref,
@@ -57,6 +59,10 @@ def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
             turn.say(replace(decision, who=me.who))
         case Recall(trigger, cause):
             subject.recall(me, trigger, cause, turn)
+        case Postponed(attempt):
+            postponing.keep(person.profile, attempt)
+        case Ended():
+            postponing.end(person.profile, me.who, message, turn)
         case Erase():
             _erase(person, me, turn)
         case _:

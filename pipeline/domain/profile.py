@@ -11,7 +11,7 @@ from pipeline.domain.book import Book, mentions
 from pipeline.domain.claims import OptOut, Waiting
 from pipeline.domain.events import CHANNEL_KIND, AddressKind, Event, Source
 from pipeline.domain.facts import Facts
-from pipeline.domain.outputs import Contact, Who
+from pipeline.domain.outputs import Attempt, Contact, Who
 from pipeline.domain.seen import Seen
 
 EVENT_NAMES_MAX: Final = 500
@@ -52,7 +52,8 @@ class Sent(NamedTuple):
 class Profile:
     """Facts of one person or device.
 
-    `journeys` holds facts by journey and key (`match: person`); `cases` the ids of the cases it
+    `journeys` holds facts by journey and key (`match: person`); `postponed` what waits for its
+    calling window; `cases` the ids of the cases it
     has starts in, with how long those remember; `devices` the anonymousIds linked to it, of which
     `handed` gave it all they had done.
     """
@@ -66,6 +67,7 @@ class Profile:
     opt_outs: list[OptOut] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     sent: dict[str, Sent] = field(default_factory=dict)
+    postponed: dict[str, Attempt] = field(default_factory=dict)
     cases: dict[str, int] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
     user_ids: list[str] = field(default_factory=list)
@@ -136,6 +138,7 @@ class Profile:
             self.remember(opt_out)
         self.waiting += [waiting for waiting in other.waiting if waiting not in self.waiting]
         self.sent |= other.sent
+        self.postponed |= other.postponed
         self.cases |= {k: max(t, self.cases.get(k, 0)) for k, t in other.cases.items()}
         self.seen.join(other.seen)
         _extend(self.user_ids, other.user_ids)

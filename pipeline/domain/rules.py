@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from pipeline.domain.calling_hours import Window
+from pipeline.domain.calling_rules import CallingRules
 from pipeline.domain.events import Channel, Event
 
 Match: TypeAlias = Literal["key", "person"]
@@ -48,7 +50,10 @@ class Holdout:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One contact of a journey. Durations in ms, `after` from the anchor's event time."""
+    """One contact of a journey. Durations in ms, `after` from the anchor's event time.
+
+    `window` narrows the calling hours.
+    """
 
     number: int
     after: int
@@ -56,6 +61,7 @@ class Step:
     expires: int
     cooldown: int = 0
     include: tuple[str, ...] = ()
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class ConsentRule:
 class Rulebook:
     """Everything that decides, in force as a whole.
 
-    `refused` are ids beyond rule 19's, in lower case.
+    `refused` are ids beyond rule 19's, in lower case. `calling` None: no hours, no limits.
     """
 
     digest: str
@@ -116,6 +122,7 @@ class Rulebook:
     consent: tuple[ConsentRule, ...] = ()
     refused: frozenset[str] = frozenset()
     merge_known: bool = True
+    calling: CallingRules | None = None
     _consent: dict[str, list[ConsentRule]] = field(init=False, repr=False, compare=False)
     _by_event: dict[tuple[str, str | None], list[Journey]] = field(
         init=False, repr=False, compare=False

@@ -6,7 +6,7 @@ A subject is whose facts these are at the moment: the profile, and the reference
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pipeline.domain import consent, judging
+from pipeline.domain import consent, judging, postponing
 from pipeline.domain.events import Event, Source
 from pipeline.domain.facts import EventRef, Facts
 from pipeline.domain.ids import trigger_id
@@ -197,6 +197,7 @@ def tick(subject: Subject, turn: Turn) -> None:
     for _, key, step in sorted(due, key=lambda item: item[0]):
         wait = step.wait
         judging.judge(profile, subject.who, wait.journey, step.step.number, key, wait.anchor, turn)
+    postponing.tick(profile, subject.who, turn)
     consent.tick(profile, subject.who, turn)
     _tidy(profile, turn.now)
 
@@ -217,4 +218,5 @@ def due(profile: Profile) -> int | None:
     """The earliest instant at which something of the profile is due."""
     dues = [facts.due for keys in profile.journeys.values() for facts in keys.values()]
     waiting = [waiting.until for waiting in profile.waiting]
-    return min((d for d in (*dues, *waiting) if d is not None), default=None)
+    postponed = [postponing.due_at(attempt) for attempt in profile.postponed.values()]
+    return min((d for d in (*dues, *waiting, *postponed) if d is not None), default=None)

@@ -270,4 +270,13 @@ def _consent(consent: Consent) -> Json:
 
 
 def _gates(gates: tuple[Gate, ...]) -> list[Json]:
-    return [{"gate": gate.gate, "verdict": gate.verdict} for gate in gates]
+    return [_gate(gate) for gate in gates]
+
+
+def _gate(gate: Gate) -> Json:
+    made: Json = {"gate": gate.gate, "verdict": gate.verdict}
+    if gate.until is not None:
+        made["until"] = format_instant(gate.until)
+    if gate.detail:
+        made["detail"] = gate.detail
+    return made

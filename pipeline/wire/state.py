@@ -61,7 +61,7 @@ def _forgotten(entity: Entity) -> bool:
             return entity.erased
         case Address():
             subscribed = any(consent.subscribed for consent in entity.consents.values())
-            return not (subscribed or entity.user_ids or entity.open or entity.queue)
+            return not (subscribed or entity.user_ids or entity.open or entity.queue or entity.held)
         case _:
             return False
 
