@@ -36,6 +36,8 @@ class Connection:
         self._args = client_args(kafka)
         self._client: Any = None
         self._starting = asyncio.Lock()
+        self.metadata = asyncio.Lock()
+        """Held while topics are set and read: setting them replaces those of others."""
 
     async def client(self) -> Any:
         """The client, connected."""
@@ -68,11 +70,12 @@ class LogEnds:
 
         async def ask() -> dict[Place, int]:
             client = await self._connection.client()
-            client.set_topics(topics)
-            # partitions may have been added, and no record of theirs may be overlooked
-            if not await client.force_metadata_update():
-                raise BrokerNotAvailableError("no metadata")
-            places = [(t, p) for t in topics for p in self._partitions(client, t)]
+            async with self._connection.metadata:
+                client.set_topics(topics)
+                # partitions may have been added, and no record of theirs may be overlooked
+                if not await client.force_metadata_update():
+                    raise BrokerNotAvailableError("no metadata")
+                places = [(t, p) for t in topics for p in self._partitions(client, t)]
             return await self._ask(client, places, _LATEST)
 
         return await self._until_led(ask, f"reading the end of {', '.join(topics)}")

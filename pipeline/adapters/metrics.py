@@ -7,7 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client import Counter as Count
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -18,7 +24,8 @@ class Metrics:
     """One registry for a worker process."""
 
     def __init__(self) -> None:
-        """All at zero."""
+        """All at zero; without a series that tells when each was made."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
         self.registry = CollectorRegistry()
         self.raw_events = Count(
             "pipeline_raw_events",

@@ -63,14 +63,27 @@ class Retrying:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         pause = _FIRST_PAUSE
+        asked = _cancels()
         while True:
             try:
-                return await call()
+                found = await call()
             except (RedisError, OSError) as error:
                 if not _passing(error) or loop.time() + pause > deadline:
                     raise _unavailable(error) from error
+            else:
+                if _cancels() > asked:
+                    # redis-py sends within `asyncio.wait_for`, which in Python 3.11 loses a
+                    # cancellation that comes just as it ends; nothing would end this task then
+                    raise asyncio.CancelledError
+                return found
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _cancels() -> int:
+    """How often the task that runs was asked to end."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _passing(error: Exception) -> bool:

@@ -27,6 +27,7 @@ REASONS: Final = {
     "no_consent": "nobody ever opted this address in for the channel",
     "opted_out": "the address is opted out of the channel",
     "cooldown": "this journey fired to the same address too short a time before",
+    "limits": "the address has had as many triggers as calling.yaml allows",
     "erasure": "right to erasure",
 }
 RETRACTIONS: Final = {

@@ -62,10 +62,9 @@ class Applies:
         if not self.regions or (strict and not place.regions):
             return True
         known = place.regions + (place.number_regions if self.numbers else ())
-        return any(
-            _covers(region, other) or (strict and _covers(other, region))
-            for region in self.regions
-            for other in known
+        return any(_covers(region, other) for region in self.regions for other in known) or (
+            strict
+            and any(_covers(other, region) for region in self.regions for other in place.regions)
         )
 
 

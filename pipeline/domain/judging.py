@@ -85,7 +85,8 @@ def _called(profile: Profile, attempt: Attempt, step: Step, turn: Turn) -> Attem
     phone = attempt.to if CHANNEL_KIND[attempt.channel] == "phone" else profile.phones.primary()
     context = {"timezone": attempt.timezone} if attempt.timezone else {}
     place = calling.atlas.locate(profile.live_traits(), phone, context)
-    opening = next_open(turn.now, calling, place, attempt.channel, step.window)
+    left = max(0, attempt.expires_at - turn.now)
+    opening = next_open(turn.now, calling, place, attempt.channel, step.window, left)
     limits = tuple(
         LimitOf(limit.name, limit.most, limit.per)
         for limit in calling.limits_for(place, attempt.channel)

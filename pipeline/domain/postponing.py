@@ -45,7 +45,9 @@ def tick(profile: Profile, who: Who, turn: Turn) -> None:
         del profile.postponed[attempt.id]
         turn.tell(Ref("address", attempt.to), LetGo(attempt.id))
         if turn.now > attempt.expires_at:
-            turn.say(decision_on(replace(attempt, who=who), "expired", "best_before", turn.now))
+            gates = (*attempt.gates, *([attempt.held] if attempt.held else []))
+            over = replace(attempt, who=who, gates=gates)
+            turn.say(decision_on(over, "expired", "best_before", turn.now))
             continue
         wait = (attempt.journey, attempt.key, attempt.anchor, attempt.channel)
         earlier = last.pop(wait, None)

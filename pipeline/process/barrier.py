@@ -42,8 +42,8 @@ class BarrierState:
     """How long the last barrier took."""
     last_tick: int | None = None
     """The instant of the last tick."""
-    waiting_since: int | None = None
-    """When the barrier that is under way began."""
+    overdue_since: int | None = None
+    """The earliest instant that is due and has had no tick yet."""
     interrupted: int = 0
 
 
@@ -79,17 +79,17 @@ class Barrier:
                 await self.step()
             except LogUnavailable:
                 self.state.interrupted += 1
-                self.state.waiting_since = None
                 await self._clock.sleep(_RETRY)
             await self._clock.sleep(EVERY)
 
     async def step(self) -> int:
         """Append a tick to each partition where something is due; the number of them."""
         now = self._clock.now()
-        if not self._due(await self._store.progress(self._partitions), now):
-            return 0
         state = self.state
-        state.waiting_since = now
+        progress = await self._store.progress(self._partitions)
+        state.overdue_since = self._overdue(progress, now)
+        if state.overdue_since is None:
+            return 0
         await self._normalized(await self._log.raw_ends())
         progress = await self._settled()
         # what was due may be done by now, by the tick before this one
@@ -99,7 +99,7 @@ class Barrier:
         state.barriers += 1
         state.last_ms = self._clock.now() - now
         self._told(state.last_ms)
-        state.waiting_since = None
+        state.overdue_since = None
         if due:
             state.ticks += len(due)
             state.last_tick = now
@@ -147,6 +147,10 @@ class Barrier:
             await self._clock.sleep(pause)
             long = self._clock.now() - start > _LONG
             pause = min(1.5 * pause, _LONG_PAUSE if long else _PAUSE)
+
+    def _overdue(self, progress: Mapping[int, Progress], now: int) -> int | None:
+        dues = [progress[partition].due for partition in self._partitions]
+        return min((due for due in dues if due is not None and due <= now), default=None)
 
     def _due(self, progress: Mapping[int, Progress], now: int) -> list[int]:
         return [

@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
+from pipeline.rulebook.calling_check import never_open, unknown_holidays
+from pipeline.rulebook.calling_compile import compile_calling, compile_step_window
 from pipeline.rulebook.cases import read_cases
 from pipeline.rulebook.conditions import fields_read_without_has
 from pipeline.rulebook.expectations import named_journey
@@ -22,11 +25,39 @@ def check_sources(sources: Sources) -> list[Finding]:
     """Findings of what was read: those of reading, of the test files, and warnings."""
     for root in sources.journeys:
         _warn_of_reads(root)
+    _check_windows(sources)
     journeys = [made["journey"] for made in sources.document.get("journeys", [])]
     for root in sources.tests:
         read_cases(root)
         _check_names(root, journeys)
     return sorted(set(sources.findings))
+
+
+def _check_windows(sources: Sources) -> None:
+    """A step's window must know its holidays, and be open at some time."""
+    if errors(sources.findings):
+        return
+    for root in sources.journeys:
+        steps = sources.canonical[root.file]["steps"]
+        for node, step in zip(root.at("steps").items(), steps, strict=True):
+            _check_window(node, step, sources.document.get("calling"))
+
+
+def _check_window(node: Node, step: dict[str, Any], calling: dict[str, Any] | None) -> None:
+    window = step.get("window")
+    place = node.at("window") if window else node
+    unknown = unknown_holidays(window, calling) if window else []
+    for name in unknown:
+        place.error(f"there are no holidays `{name}`", "name a set of calling.yaml")
+    if unknown:
+        return
+    closed = never_open(
+        compile_calling(calling), step["channel"], compile_step_window(window, calling)
+    )
+    for region, rule in closed:
+        where = f"in {region}" if region else "anywhere"
+        message = f"{step['channel']} is never open {where}: {rule}"
+        place.note(message, "widen the window, or leave them out", "warning")
 
 
 def _warn_of_reads(root: Node) -> None:

@@ -4,6 +4,8 @@ from typing import Any, cast
 
 from pipeline.domain.events import Channel
 from pipeline.domain.rules import ConsentRule, Holdout, Journey, Pattern, Rulebook, Step
+from pipeline.rulebook.calling import read_calling
+from pipeline.rulebook.calling_compile import compile_calling, compile_step_window
 from pipeline.rulebook.conditions import (
     AUDIENCE_NAMES,
     START_NAMES,
@@ -32,9 +34,9 @@ def canonical_document(document: Document) -> Document:
     RulebookError for what can't be used.
     """
     findings: list[Finding] = []
-    known = ("format", "journeys", "consent", "identity")
+    known = ("format", "journeys", "consent", "identity", "calling")
     root = Node(document, "document", findings, name="the document")
-    journeys, consent, identity = [], [], None
+    journeys, consent, identity, calling = [], [], None, None
     if document.get("format", FORMAT) != FORMAT:
         root.error(
             f"its format is {document['format']}, not {FORMAT}", "use the version that made it"
@@ -48,33 +50,38 @@ def canonical_document(document: Document) -> Document:
             consent = read_consent(root.at("consent"))
         if root.has("identity"):
             identity = read_identity(root.at("identity"))
+        if root.has("calling"):
+            calling = read_calling(root.at("calling"))
     if found := errors(findings):
         raise RulebookError(found)
-    return make_document(journeys, consent, identity)
+    return make_document(journeys, consent, identity, calling)
 
 
 def compile_rulebook(document: Document) -> Rulebook:
     """Compile a document. Raises RulebookError for one that `check` would refuse."""
     made = canonical_document(document)
+    calling = made.get("calling")
+    windows = any(step.get("window") for each in made["journeys"] for step in each["steps"])
     return Rulebook(
         digest=document_digest(made),
-        journeys=tuple(_journey(each) for each in made["journeys"]),
+        journeys=tuple(_journey(each, calling) for each in made["journeys"]),
         consent=tuple(
             ConsentRule(each["event"], tuple(each["channels"]), each["subscribed"])
             for each in made["consent"]["events"]
         ),
         refused=frozenset(made["identity"]["refuse"]),
         merge_known=made["identity"]["alias"] == "merge",
+        calling=compile_calling(calling) if calling or windows else None,
     )
 
 
-def _journey(made: dict[str, Any]) -> Journey:
+def _journey(made: dict[str, Any], calling: dict[str, Any] | None) -> Journey:
     holdout, audience, key = made.get("holdout"), made.get("audience"), made.get("key")
     return Journey(
         name=made["journey"],
         version=made["version"],
         start=_patterns(made["start"], START_NAMES),
-        steps=tuple(_step(number, each) for number, each in enumerate(made["steps"], 1)),
+        steps=tuple(_step(number, each, calling) for number, each in enumerate(made["steps"], 1)),
         unless=_patterns(made["unless"], UNLESS_NAMES),
         key=tuple(key.split(".")) if key else (),
         match=made["match"],
@@ -99,7 +106,7 @@ def _patterns(made: list[dict[str, Any]], names: frozenset[str]) -> tuple[Patter
     )
 
 
-def _step(number: int, made: dict[str, Any]) -> Step:
+def _step(number: int, made: dict[str, Any], calling: dict[str, Any] | None) -> Step:
     return Step(
         number=number,
         after=_length(made["after"]),
@@ -107,6 +114,7 @@ def _step(number: int, made: dict[str, Any]) -> Step:
         expires=_length(made["expires"]),
         cooldown=_length(made["cooldown"]),
         include=tuple(made["include"]),
+        window=compile_step_window(made.get("window"), calling),
     )
 
 

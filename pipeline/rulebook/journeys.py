@@ -8,6 +8,7 @@ itself.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pipeline.rulebook.calling_hours import read_window
 from pipeline.rulebook.conditions import (
     AUDIENCE_NAMES,
     START_NAMES,
@@ -22,7 +23,7 @@ JOURNEY_KEYS: Final = (
     "journey", "version", "description", "key", "match", "start", "unless", "lookback", "lateness",
     "repeat", "once", "audience", "holdout", "steps",
 )  # fmt: skip
-STEP_KEYS: Final = ("after", "channel", "expires", "cooldown", "include")
+STEP_KEYS: Final = ("after", "channel", "expires", "cooldown", "include", "window")
 PATTERN_KEYS: Final = ("type", "event", "name", "where")
 TYPES: Final = ("track", "page", "screen", "identify", "group")
 NAMED_TYPES: Final = ("page", "screen")
@@ -188,13 +189,16 @@ def _step(node: Node) -> dict[str, Any]:
     if not node.map(STEP_KEYS, "a step (a map)"):
         return {}
     none: list[str] = []
-    return {
+    made: dict[str, Any] = {
         "after": node.required("after", Node.duration),
         "channel": node.required("channel", lambda n: n.choice(CHANNELS)),
         "expires": node.optional("expires", EXPIRES, Node.duration),
         "cooldown": node.optional("cooldown", "0s", Node.duration),
         "include": node.optional("include", none, _include),
     }
+    if node.has("window"):
+        made["window"] = read_window(node.at("window"))
+    return made
 
 
 def _include(node: Node) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.domain.ids import digest
+from pipeline.rulebook.calling import read_calling
 from pipeline.rulebook.findings import Finding, errors, nearest
 from pipeline.rulebook.journeys import read_journey
 from pipeline.rulebook.policies import read_consent, read_identity
@@ -60,13 +61,15 @@ def read(folder: Path) -> Sources:
         sources.findings.append(Finding(".", 1, message, "name the rulebook's folder"))
         return sources
     _look_around(sources)
-    consent = identity = None
-    for name in _TOP_FILES[:2]:
+    consent = identity = calling = None
+    for name in _TOP_FILES:
         root = _root(sources, folder / name)
         if root is not None and name == "consent.yaml":
             consent = read_consent(root)
-        elif root is not None:
+        elif root is not None and name == "identity.yaml":
             identity = read_identity(root)
+        elif root is not None:
+            calling = read_calling(root)
     for path in _yaml_files(sources, "journeys"):
         root = _root(sources, path)
         if root is not None:
@@ -78,7 +81,7 @@ def read(folder: Path) -> Sources:
         if root is not None:
             sources.tests.append(root)
     journeys = [made for made in sources.canonical.values() if made.get("journey")]
-    sources.document = make_document(journeys, consent or [], identity)
+    sources.document = make_document(journeys, consent or [], identity, calling)
     return sources
 
 
@@ -98,6 +101,7 @@ def make_document(
     journeys: list[dict[str, Any]],
     consent: list[dict[str, Any]] | None = None,
     identity: dict[str, Any] | None = None,
+    calling: dict[str, Any] | None = None,
 ) -> Document:
     """A document of canonical forms."""
     return {
@@ -105,6 +109,7 @@ def make_document(
         "journeys": sorted(journeys, key=lambda made: str(made["journey"])),
         "consent": {"events": consent or []},
         "identity": identity or {"refuse": [], "alias": "merge"},
+        **({"calling": calling} if calling else {}),
     }
 
 
@@ -138,9 +143,6 @@ def _look_around(sources: Sources) -> None:
         )
         if path.suffix in {".yaml", ".yml"} or (path.is_dir() and near):
             note(path.name, f"{path.name} is not read", remedy)
-    if (sources.folder / "calling.yaml").exists():
-        message = "calling windows are not supported yet"
-        note("calling.yaml", message, "remove the file; hold calls back where they are dialled")
 
 
 def _yaml_files(sources: Sources, folder: str) -> Iterator[Path]:

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.adapters.topics import Topics, specs
 from pipeline.commands.reach import reach
@@ -22,7 +20,8 @@ from pipeline.local.worker import Worker
 from pipeline.process.rulebook_change import apply_rulebook
 from pipeline.rulebook.load import document_digest, load_document
 from pipeline.settings import KafkaSettings, Names, Settings
-from tests.e2e.load import CANARIES, Json, Load, signatures
+from tests.e2e.load import Json, Load, signatures
+from tests.e2e.looking import metrics
 
 PARTITIONS = 8
 QUIET_SECONDS = 1.5
@@ -256,55 +255,3 @@ def verify(load: Load, pipe: Pipe, retracted: Set[str] = frozenset(), dead: int 
     taken_back = Counter(each["id"] for each in read.of("retraction"))
     assert taken_back == Counter(retracted), read.of("retraction")[:3]
     assert len(read.dead) == dead
-
-
-def log_faults(folder: Path) -> list[str]:
-    """Lines of the workers' logs that are no JSON, or that hold somebody's data."""
-    lines = [
-        line for log in folder.glob("worker-*/worker.log") for line in log.read_text().splitlines()
-    ]
-    assert lines
-    return [line for line in lines if not _is_json(line) or any(c in line for c in CANARIES)]
-
-
-def _is_json(line: str) -> bool:
-    with contextlib.suppress(orjson.JSONDecodeError):
-        return isinstance(orjson.loads(line), dict)
-    return False
-
-
-async def get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body of a GET."""
-    async with asyncio.timeout(5):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-            await writer.drain()
-            answer = await reader.read()
-        finally:
-            writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split()[1]), body
-
-
-async def metrics(port: int) -> dict[tuple[str, str], float]:
-    """A worker's samples by name and labels, these as `name=value,...`."""
-    _, body = await get(port, "/metrics")
-    return {
-        (sample.name, ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(body.decode())
-        for sample in family.samples
-    }
-
-
-async def during(work: Awaitable[Any], fault: Awaitable[Any]) -> Any:
-    """What the work gives, while the fault happens."""
-    result, _ = await asyncio.gather(work, fault)
-    return result
-
-
-def summary(values: list[float]) -> str:
-    """Median and largest."""
-    if not values:
-        return "none"
-    return f"p50 {values[len(values) // 2]:.3f} s, max {values[-1]:.3f} s (n {len(values)})"

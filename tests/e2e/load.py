@@ -18,7 +18,14 @@ Json = dict[str, Any]
 
 LOAN: Final = "approved-not-signed"
 APP: Final = "started-not-finished"
-CANARIES: Final = ("Zebulonia", "Quetzalcoat", "@canary.example", "+1212", "1212", "203.0.113.77")
+CANARIES: Final = (
+    "Zebulonia",
+    "Quetzalcoat",
+    "@canary.example",
+    "+1212",
+    "1212200",
+    "203.0.113.77",
+)
 """First name, last name, email, phone and ip of everybody begin, end or go so."""
 LONG_AGO: Final = 30 * 86_400_000
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Pipe, Stage, during, log_faults, pipe, summary, verify
+from tests.e2e.harness import Pipe, Stage, pipe, verify
 from tests.e2e.load import make, rulebook
+from tests.e2e.looking import during, log_faults, summary
 from tests.e2e.quiet import BROKEN, Quiet
 
 Fault = Callable[[Pipe], Awaitable[None]]
@@ -135,6 +136,7 @@ async def test_the_broker_is_killed_and_comes_back(stage: Stage, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_a_worker_sleeps_beyond_its_session(stage: Stage, tmp_path: Path) -> None:
     """It wakes as a zombie: what it has in hand and in its outboxes must do no harm."""
 
@@ -165,6 +167,7 @@ async def test_all_workers_are_killed_and_come_back(stage: Stage, tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_workers_are_killed_again_and_again(stage: Stage, tmp_path: Path) -> None:
     async def fault(running: Pipe) -> None:
         for pause in (3.1, 13.3, 5.7, 12.9, 2.2):

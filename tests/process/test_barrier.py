@@ -75,7 +75,7 @@ async def test_an_idle_system_ticks_only_where_something_is_due() -> None:
     assert [world.ticks(p) for p in range(3)] == [[NOW], [], [NOW]]
     state = world.barrier.state
     assert (state.rounds, state.ticks, state.last_tick) == (1, 2, NOW)
-    assert state.waiting_since is None
+    assert state.overdue_since is None
 
 
 async def test_raw_that_is_not_normalized_blocks_the_tick() -> None:
@@ -88,7 +88,7 @@ async def test_raw_that_is_not_normalized_blocks_the_tick() -> None:
     step = asyncio.create_task(world.barrier.step())
     await settle()
     assert not step.done()
-    assert world.barrier.state.waiting_since == NOW
+    assert world.barrier.state.overdue_since == NOW
     # written after the barrier began: of no concern to it
     world.log.write(NAMES.raw, b"{}", partition=0)
     world.log.commit(NAMES.raw, 1, 3)

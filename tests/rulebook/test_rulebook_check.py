@@ -143,7 +143,7 @@ def test_everything_is_found_at_once_in_the_order_of_files_and_lines(tmp_path: P
         ("tests/t.yaml", 2),
     ]  # fmt: skip
     said = " ".join(finding.message for finding in findings)
-    assert "calling windows are not supported yet" in said
+    assert "not a map of channels" in said
     assert "a journey `j` stands in journeys/a.yaml already" in said
     assert "there is no journey `k`" in said
     assert all(finding.remedy for finding in findings)

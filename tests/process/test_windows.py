@@ -1,0 +1,28 @@
+"""Holds: a closed calling window keeps a trigger, and everything is judged again at the release."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.memory_store import MemoryStore
+from pipeline.process.rulebook_runner import run_cases
+from pipeline.rulebook.cases import Case, read_cases
+from pipeline.rulebook.load import document_digest, read
+
+SOURCES = read(Path(__file__).parent / "windows")
+CASES = [case for root in SOURCES.tests for case in read_cases(root)]
+
+
+def test_the_rulebook_is_in_order() -> None:
+    assert SOURCES.findings == []
+    assert CASES
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_a_held_trigger(case: Case) -> None:
+    digest = document_digest(SOURCES.document)
+
+    (verdict,) = asyncio.run(run_cases([case], SOURCES.document, digest, MemoryStore))
+
+    assert verdict.wrong == []
