@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_connection import Connection
+from pipeline.adapters.kafka_guard import KafkaGuardLog
 from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.kafka_offsets import GroupOffsets
 from pipeline.adapters.kafka_publishers import KafkaPublisher, PlainPublisher
@@ -14,6 +15,7 @@ from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.ports import OutwardPublisher
 from pipeline.process.barrier import Barrier
+from pipeline.process.guard import Guard
 from pipeline.settings import Settings
 from pipeline.wire.records import Tick, encode_control
 
@@ -28,6 +30,18 @@ class Parts:
     offsets: GroupOffsets
     log: KafkaLog
     clock: SystemClock
+    guard_log: KafkaGuardLog
+
+    def guard(self, lost: Callable[[], None]) -> Guard:
+        """Of a worker; `lost` is told when Redis forgot everything while it runs."""
+        return Guard(
+            self.store,
+            self.guard_log,
+            events=self.settings.names.events,
+            partitions=self.settings.partitions,
+            exactly_once=self.settings.delivery == "exactly-once",
+            lost=lost,
+        )
 
     def outward(self, partition: int) -> OutwardPublisher:
         """The publisher of a partition's outward records, by the delivery that was chosen."""
@@ -72,4 +86,7 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
             offsets=GroupOffsets(connection),
             log=KafkaLog(settings.names, connection, publisher),
             clock=SystemClock(),
+            guard_log=KafkaGuardLog(
+                settings.kafka, settings.names, settings.partitions, connection
+            ),
         )

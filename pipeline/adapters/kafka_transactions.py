@@ -25,7 +25,7 @@ from pipeline.adapters.kafka_client import (
     stop,
     translated,
 )
-from pipeline.adapters.kafka_offsets import GroupOffsets
+from pipeline.adapters.kafka_offsets import Committed, GroupOffsets
 from pipeline.ports import MAX_RECORD, Entry, Fenced, LogUnavailable, Mark, Unsettled
 from pipeline.settings import KafkaSettings, Names
 
@@ -121,15 +121,7 @@ class TransactionalPublisher:
         """How far Kafka says the partition is published."""
         found = await self._offsets.committed(self._group, self._topic, [self._partition])
         committed = found.get(self._partition)
-        if committed is None:
-            return None
-        offset, _, index = committed.metadata.partition(":")
-        if not (offset.isdigit() and index.isdigit()):
-            raise LogUnavailable(
-                f"Kafka: group {self._group} is used by others (metadata"
-                f" {committed.metadata[:50]!r}): set another PIPELINE_PREFIX"
-            )
-        return Mark(int(offset), int(index))
+        return None if committed is None else place_of(committed, self._group)
 
     async def _send(
         self, producer: AIOKafkaProducer, entries: Sequence[Entry], place: Mark
@@ -151,6 +143,17 @@ class TransactionalPublisher:
             producer, self._producer = self._producer, None
             with contextlib.suppress(KafkaError, OSError):
                 await abandon(producer)
+
+
+def place_of(committed: Committed, group: str) -> Mark:
+    """The place that a relay has committed."""
+    offset, _, index = committed.metadata.partition(":")
+    if not (offset.isdigit() and index.isdigit()):
+        raise LogUnavailable(
+            f"Kafka: group {group} is used by others (metadata"
+            f" {committed.metadata[:50]!r}): set another PIPELINE_PREFIX"
+        )
+    return Mark(int(offset), int(index))
 
 
 async def require_transactions(kafka: KafkaSettings, names: Names) -> None:

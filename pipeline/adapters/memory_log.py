@@ -1,10 +1,10 @@
 """Kafka in memory: topics as lists, with what the relay, the barrier and their tests need."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline.ports import Clock, Entry, Fenced, Mark, Unsettled
+from pipeline.ports import Bounds, Clock, Entry, Fenced, Mark, Unsettled
 from pipeline.settings import Names
 
 
@@ -19,9 +19,9 @@ class Record(NamedTuple):
 
 
 class MemoryLog:
-    """Fulfils `InternalPublisher` and `Log`; `outward` gives a partition's `OutwardPublisher`.
+    """Fulfils `InternalPublisher`, `Log` and `GuardLog`.
 
-    Topics but raw and events have one partition.
+    `outward` gives a partition's `OutwardPublisher`. Topics but raw and events have one partition.
     """
 
     def __init__(
@@ -33,9 +33,13 @@ class MemoryLog:
         self._raw_partitions = raw_partitions
         self._records: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self._normalized: dict[tuple[str, int], int] = {}
-        self.places: dict[int, Mark] = {}
+        self.reached: dict[int, Mark] = {}
         """By partition, how far its outward records are published."""
         self.owners: dict[int, MemoryPublisher] = {}
+        self.ids = ("cluster", "topic")
+        self.members = 0
+        """Workers in the group."""
+        self._starts: dict[tuple[str, int], int] = {}
 
     def write(
         self,
@@ -59,6 +63,14 @@ class MemoryLog:
         """Records from an offset on."""
         end = None if limit is None else offset + limit
         return self._records[topic, partition][offset:end]
+
+    def expire(self, topic: str, partition: int, upto: int) -> None:
+        """Let retention remove what is before an offset."""
+        self._starts[topic, partition] = upto
+
+    def cut(self, topic: str, partition: int, end: int) -> None:
+        """Lose what was acknowledged, as an unclean election does."""
+        del self._records[topic, partition][end:]
 
     def commit(self, topic: str, partition: int, offset: int) -> None:
         """Say how far normalize is, as its group's committed offset does."""
@@ -95,6 +107,36 @@ class MemoryLog:
         """See `Log`."""
         return {p: len(self._records[self._names.events, p]) for p in range(self._partitions)}
 
+    async def source(self) -> tuple[str, str]:
+        """See `GuardLog`."""
+        return self.ids
+
+    async def bounds(self) -> Mapping[int, Bounds]:
+        """See `GuardLog`."""
+        ends, events = await self.event_ends(), self._names.events
+        return {p: Bounds(self._starts.get((events, p), 0), end) for p, end in ends.items()}
+
+    async def first(self, wanted: Callable[[bytes], bool]) -> tuple[int, int] | None:
+        """See `GuardLog`."""
+        for partition, (start, _) in (await self.bounds()).items():
+            for record in self.read(self._names.events, partition, start):
+                if wanted(record.value or b""):
+                    return partition, record.offset
+        return None
+
+    async def places(self) -> Mapping[int, Mark]:
+        """See `GuardLog`."""
+        return dict(self.reached)
+
+    async def published(self) -> bool:
+        """See `GuardLog`."""
+        inner = {self._names.raw, self._names.events}
+        return any(records for (topic, _), records in self._records.items() if topic not in inner)
+
+    async def workers(self) -> int:
+        """See `GuardLog`."""
+        return self.members
+
     async def append(self, partition: int, value: bytes) -> None:
         """See `Log`."""
         self.write(self._names.events, value, partition=partition)
@@ -112,7 +154,7 @@ class MemoryPublisher:
         """See `OutwardPublisher`."""
         self._log.owners[self._partition] = self
         self._opened = True
-        return self._log.places.get(self._partition)
+        return self._log.reached.get(self._partition)
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         """See `OutwardPublisher`."""
@@ -121,12 +163,12 @@ class MemoryPublisher:
         if self._log.owners.get(self._partition) is not self:
             self._opened = False
             raise Fenced(f"partition {self._partition}: another owner has taken over")
-        place = self._log.places.get(self._partition)
+        place = self._log.reached.get(self._partition)
         if entries and place is not None and entries[0].mark <= place:
             raise ValueError(f"{entries[0].mark} was published: the place is {place}")
         await self._log.publish(entries)
         if entries:
-            self._log.places[self._partition] = entries[-1].mark
+            self._log.reached[self._partition] = entries[-1].mark
 
     async def close(self) -> None:
         """See `OutwardPublisher`."""

@@ -36,10 +36,14 @@ class _Partition:
 
 
 class MemoryStore:
-    """Fulfils `Store`. `snapshot` and `restore` are what a lost Redis and its backup are."""
+    """Fulfils `Store` and `GuardStore`.
+
+    `snapshot` and `restore` are what a lost Redis and its backup are.
+    """
 
     def __init__(self) -> None:
         self._partitions: dict[int, _Partition] = {}
+        self._identity: bytes | None = None
 
     def snapshot(self) -> Mapping[int, object]:
         """The state as it is, to be given to `restore`."""
@@ -104,6 +108,24 @@ class MemoryStore:
     async def progress(self, partitions: Iterable[int]) -> Mapping[int, Progress]:
         """See `Store`."""
         return {p: self._progress(self._of(p)) for p in partitions}
+
+    async def identity(self) -> bytes | None:
+        """See `GuardStore`."""
+        return self._identity
+
+    async def identify(self, value: bytes, *, replace: bool = False) -> None:
+        """See `GuardStore`."""
+        if replace or self._identity is None:
+            self._identity = value
+
+    async def forget(self, partition: int) -> None:
+        """See `GuardStore`."""
+        self._partitions.pop(partition, None)
+
+    def flush(self) -> None:
+        """Forget everything, as FLUSHALL does."""
+        self._partitions.clear()
+        self._identity = None
 
     def _of(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition())

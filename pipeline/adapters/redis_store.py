@@ -2,11 +2,13 @@
 
 Keys of partition 7 begin with the prefix and `{p7}:`: `wm` the watermark, `e:` and a key an
 entity, `due` the index of instants, `int` and `out` the outboxes, streams whose ids are the marks.
+`{pipeline}:guard` tells whose state it is.
 """
 
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,6 +25,7 @@ T = TypeVar("T")
 _HERE: Final = Path(__file__).parent
 _MAX_OFFSET: Final = 2**53
 """Lua counts in doubles."""
+_SCAN: Final = 2_000
 
 
 class _Packed(msgspec.Struct, array_like=True, frozen=True):
@@ -40,7 +43,7 @@ _decode: Final = msgspec.msgpack.Decoder(_Packed).decode
 
 
 class RedisStore:
-    """Fulfils `Store`. A Redis that restarts is waited for; see `Retrying`."""
+    """Fulfils `Store` and `GuardStore`. A Redis that restarts is waited for; see `Retrying`."""
 
     def __init__(self, client: Redis, names: Names, *, patience: float = 30.0) -> None:
         self._client: Any = client  # its types are unions of every setting
@@ -49,6 +52,7 @@ class RedisStore:
         self._commit = _Script(client, "commit.lua")
         self._progress = _Script(client, "progress.lua")
         self._keys: dict[int, _Keys] = {}
+        self._guard = names.pipeline_key("guard")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -119,6 +123,28 @@ class RedisStore:
         )
         return {p: _progress(*answer) for p, answer in zip(wanted, found, strict=True)}
 
+    async def identity(self) -> bytes | None:
+        """See `GuardStore`."""
+        found: bytes | None = await self._do(lambda: self._client.get(self._guard))
+        return found
+
+    async def identify(self, value: bytes, *, replace: bool = False) -> None:
+        """See `GuardStore`."""
+        await self._do(lambda: self._client.set(self._guard, value, nx=not replace))
+
+    async def forget(self, partition: int) -> None:
+        """See `GuardStore`."""
+        keys = self._of(partition)
+        await self._do(lambda: self._client.delete(keys.watermark))
+        cursor: Any = 0
+        while True:
+            scan = partial(self._client.scan, cursor, match=keys.stem + b"*", count=_SCAN)
+            cursor, found = await self._do(scan)
+            if found:
+                await self._do(partial(self._client.unlink, *found))
+            if not cursor:
+                return
+
     def _of(self, partition: int) -> "_Keys":
         keys = self._keys.get(partition)
         if keys is None:
@@ -130,9 +156,10 @@ class RedisStore:
 
 
 class _Keys:
-    __slots__ = ("due", "entity", "internal", "outward", "watermark")
+    __slots__ = ("due", "entity", "internal", "outward", "stem", "watermark")
 
     def __init__(self, stem: bytes) -> None:
+        self.stem = stem
         self.watermark = stem + b"wm"
         self.due = stem + b"due"
         self.internal = stem + b"int"

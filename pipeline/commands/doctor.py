@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> None:
-    """Check broker, topics, Redis, rulebook and clocks.
+    """Check broker, topics, Redis, rulebook and clocks: what is wrong, what it breaks, a remedy.
 
     Exit status 1 if a finding is fatal, 3 if a server is out of reach.
     """
     findings = run(_examine(reachable()))
     for found in findings:
         if as_json:
-            print_json({"level": found.level, "what": found.what, "remedy": found.remedy})
+            said = ("level", "what", "breaks", "remedy")
+            print_json({name: getattr(found, name) for name in said})
         else:
+            breaks = f": {found.breaks}" if found.breaks else ""
             remedy = f" — {found.remedy}" if found.remedy else ""
-            click.echo(f"{found.level:<6} {found.what}{remedy}")
+            click.echo(f"{found.level:<6} {found.what}{breaks}{remedy}")
     if any(found.unreachable for found in findings):
         raise SystemExit(OUT_OF_REACH)
     if any(found.level == "fatal" for found in findings):
@@ -40,6 +42,7 @@ def command(as_json: bool) -> None:
 
 async def _examine(settings: "Settings") -> list["Finding"]:
     from pipeline.commands import doctor_checks as checks
+    from pipeline.commands import doctor_kafka as kafka
     from pipeline.commands.doctor_redis import redis
     from pipeline.commands.reach import reach
 
@@ -50,10 +53,14 @@ async def _examine(settings: "Settings") -> list["Finding"]:
         if not any(found.unreachable for found in brokers):
             topics = await checks.topics(settings)
             findings += topics
+            findings += await kafka.durability(settings)
             # without its topics, or the state, there is nothing to compare
             if not any(found.level == "fatal" for found in topics) and not any(
                 found.unreachable for found in store
             ):
+                now = pipeline.clock.now()
+                findings += await kafka.belonging(pipeline)
                 findings += await checks.state(pipeline)
-                findings += await checks.broker_clock(pipeline, pipeline.clock.now())
+                findings += await kafka.retention(pipeline, now)
+                findings += await checks.broker_clock(pipeline, now)
     return findings

@@ -18,6 +18,15 @@ from pipeline.process.rulebook_change import in_force
 from pipeline.settings import Settings
 
 _SECONDS: Final = 15.0
+_BREAKS: Final = {
+    "topic": "nothing can be read or written",
+    "partitions": "records go where their entity's state is not, or the order by key is lost",
+    "cleanup.policy": "records that are still needed are deleted, or old ones stay for ever",
+    "message.timestamp.type": "log time would be what producers claim",
+    "retention.ms": "an old Redis, or a slow consumer, finds that what comes next is gone",
+    "max.message.bytes": "large records are refused and the workers stop at them",
+}
+"""By setting of a topic."""
 
 
 async def broker(settings: Settings) -> list[Finding]:
@@ -59,8 +68,10 @@ async def _stable_offsets(settings: Settings, connection: Connection) -> Finding
 async def _delivery(settings: Settings) -> Finding:
     """Starts and ends a transaction of its own: what a broker says it can is not what it can."""
     if settings.delivery == "at-least-once":
-        text = "delivery is at-least-once: after a crash some triggers may come twice"
-        return Finding("warn", text, "set PIPELINE_DELIVERY=exactly-once if the broker can")
+        text = "delivery is at-least-once"
+        breaks = "after a crash some triggers come twice"
+        remedy = "set PIPELINE_DELIVERY=exactly-once if the broker can"
+        return Finding("warn", text, remedy, breaks=breaks)
     producer = AIOKafkaProducer(
         **client_args(settings.kafka),
         transactional_id=settings.names.of("doctor"),
@@ -75,7 +86,8 @@ async def _delivery(settings: Settings) -> Finding:
     except (KafkaError, OSError, TimeoutError, AssertionError) as error:
         await abandon(producer)
         text = f"the broker can't do transactions: {str(error) or type(error).__name__}"
-        return Finding("fatal", text, "use another broker, or set PIPELINE_DELIVERY=at-least-once")
+        remedy = "use another broker, or set PIPELINE_DELIVERY=at-least-once"
+        return Finding("fatal", text, remedy, breaks="no trigger can be published exactly once")
     return Finding("ok", "delivery is exactly-once: the broker does transactions")
 
 
@@ -90,6 +102,7 @@ async def topics(settings: Settings) -> list[Finding]:
             "fatal" if each.fatal else "warn",
             f"topic {each.topic}: {each.what} is {each.found}, not {each.wanted}",
             each.remedy,
+            breaks=_BREAKS.get(each.what, ""),
         )
         for each in differences
     ]
@@ -108,12 +121,12 @@ async def state(pipeline: Reach) -> list[Finding]:
     if beyond:
         text = f"Redis is ahead of the log in partitions {beyond}: the topic was made anew"
         remedy = "restore the topic, or empty this prefix's keys in Redis and begin again"
-        return [Finding("fatal", text, remedy)]
+        return [Finding("fatal", text, remedy, breaks="new records are skipped")]
     findings = [Finding("ok", f"state is within the log, {behind:,} records behind its end")]
     if lost:
         text = f"the log begins after where the state stands in partitions {lost}"
         remedy = "restore a newer backup of Redis; records in between are gone by retention"
-        findings = [Finding("fatal", text, remedy)]
+        findings = [Finding("fatal", text, remedy, breaks="they were never taken into account")]
     findings.append(await _rulebook(pipeline, len(ends)))
     return findings
 
@@ -121,10 +134,12 @@ async def state(pipeline: Reach) -> list[Finding]:
 async def _rulebook(pipeline: Reach, partitions: int) -> Finding:
     now = await in_force(pipeline.store, partitions)
     if now.digest is None and not now.differing():
-        return Finding("warn", "no rulebook is in force", "run `pipeline apply RULEBOOK`")
+        remedy = "run `pipeline apply RULEBOOK`"
+        return Finding("warn", "no rulebook is in force", remedy, breaks="no journey begins")
     if differing := now.differing():
         text = f"partitions {differing} have another rulebook in force than partition 0"
-        return Finding("warn", text, "see that all partitions have a worker, or apply it again")
+        remedy = "see that all partitions have a worker, or apply it again"
+        return Finding("warn", text, remedy, breaks="people are treated by different rules")
     count = len(now.document.get("journeys", []))
     return Finding("ok", f"rulebook {(now.digest or '')[:12]} is in force: {count} journeys")
 
@@ -138,5 +153,6 @@ async def broker_clock(pipeline: Reach, now: int) -> list[Finding]:
         newest = max(newest, kept.timestamp if kept else 0)
     if newest - now > CLOCK_MS:
         text = f"the broker's clock is at least {(newest - now) / 1000:.1f} s ahead of this one"
-        return [Finding("warn", text, "keep both machines' time by NTP: it is the log's time")]
+        remedy = "keep both machines' time by NTP: it is the log's time"
+        return [Finding("warn", text, remedy, breaks="deadlines come early or late")]
     return []

@@ -1,9 +1,10 @@
 """What `doctor` looks at in Redis; and what a finding is."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from pipeline.adapters.redis_client import connect
 from pipeline.settings import Settings
@@ -13,24 +14,33 @@ CLOCK_MS: Final = 2_000
 """Clocks that differ by more are told."""
 _SECONDS: Final = 15.0
 _OLDEST_REDIS: Final = (6, 2)
+_SAMPLE: Final = 5_000
+_FULL: Final = 0.8
+_OURS: Final = re.compile(rb"\{(p[0-9]+|pipeline)\}:")
 
 
 class Finding(NamedTuple):
-    """`unreachable`: a server did not answer, so nothing else about it is known."""
+    """`breaks`: what does not hold because of it.
+
+    `unreachable`: a server did not answer, so nothing else about it is known.
+    """
 
     level: Level
     what: str
     remedy: str = ""
     unreachable: bool = False
+    breaks: str = ""
 
 
 async def redis(settings: Settings, now: int) -> list[Finding]:
-    """Version, eviction, persistence, clock."""
+    """Version, role, eviction, memory, persistence, replicas, what else is in it, clock."""
     client: Any = connect(settings.redis_url or "", timeout=_SECONDS)
     try:
         info: Mapping[str, Any] = await client.info()
         seconds, micros = await client.time()
         fsync = await _setting(client, "appendfsync")
+        least = await _setting(client, "min-replicas-to-write")
+        keys = await _sample(client)
     except (RedisError, OSError) as error:
         text = f"Redis does not answer: {str(error) or type(error).__name__}"
         remedy = "check that it runs, REDIS_URL and its password"
@@ -38,7 +48,31 @@ async def redis(settings: Settings, now: int) -> list[Finding]:
     finally:
         await client.aclose()
     ahead = seconds * 1000 + micros // 1000 - now
-    return [_version(info), _role(info), _eviction(info), _persistence(info, fsync), _clock(ahead)]
+    return [
+        _version(info),
+        _role(info),
+        _eviction(info),
+        *_memory(info),
+        _persistence(info, fsync),
+        *_replicas(info, least),
+        *_exclusive(keys),
+        _clock(ahead),
+    ]
+
+
+async def _sample(client: Any) -> list[bytes]:
+    """Some of the keys, where they may be looked at."""
+    keys: list[bytes] = []
+    cursor: Any = 0
+    try:
+        while len(keys) < _SAMPLE:
+            cursor, found = await client.scan(cursor, count=1000)
+            keys += found
+            if not cursor:
+                break
+    except ResponseError:
+        return []
+    return keys
 
 
 async def _setting(client: Any, name: str) -> str | None:
@@ -56,39 +90,93 @@ def _version(info: Mapping[str, Any]) -> Finding:
     name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {version}"
     digits = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     if tuple(digits) < _OLDEST_REDIS:
-        return Finding("fatal", f"{name} is too old", "use Redis 6.2 or later, or Valkey")
+        breaks = "commits use commands that it does not know"
+        return Finding(
+            "fatal", f"{name} is too old", "use Redis 6.2 or later, or Valkey", breaks=breaks
+        )
     return Finding("ok", f"{name} answers")
 
 
 def _role(info: Mapping[str, Any]) -> Finding:
     if info.get("role") == "slave":
-        return Finding("fatal", "Redis is a replica", "set REDIS_URL to the primary")
+        breaks = "it takes no writes"
+        return Finding("fatal", "Redis is a replica", "set REDIS_URL to the primary", breaks=breaks)
+    if int(info.get("cluster_enabled", 0)):
+        breaks = "commits are not tested where keys move between servers"
+        remedy = "use one Redis with replicas"
+        return Finding("fatal", "Redis is in cluster mode", remedy, breaks=breaks)
     return Finding("ok", "Redis takes writes")
 
 
 def _eviction(info: Mapping[str, Any]) -> Finding:
     policy = info.get("maxmemory_policy")
+    breaks = "when memory is short, people, opt-outs and waits vanish one by one"
     if policy == "noeviction":
         return Finding("ok", "Redis evicts nothing (maxmemory-policy noeviction)")
     if policy is None:
-        return Finding("warn", "Redis does not tell its maxmemory-policy", "make it noeviction")
+        text = "Redis does not tell its maxmemory-policy"
+        return Finding("warn", text, "make it noeviction", breaks=breaks)
     text = f"Redis may drop state when memory is short (maxmemory-policy {policy})"
-    return Finding("fatal", text, "config set maxmemory-policy noeviction, and in its file")
+    remedy = "config set maxmemory-policy noeviction, and in its file"
+    return Finding("fatal", text, remedy, breaks=breaks)
+
+
+def _memory(info: Mapping[str, Any]) -> list[Finding]:
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if not most or used <= _FULL * most:
+        return []
+    text = f"Redis uses {used / most:.0%} of its maxmemory"
+    breaks = "when it is full commits are refused and the workers stop"
+    return [Finding("warn", text, "raise maxmemory", breaks=breaks)]
 
 
 def _persistence(info: Mapping[str, Any], fsync: str | None) -> Finding:
     if not int(info.get("aof_enabled", 0)):
-        text = "Redis keeps no append-only file: after a restart the log is read again from its age"
-        return Finding("warn", text, "config set appendonly yes, and in its file")
+        text = "Redis keeps no append-only file"
+        breaks = "after a restart it is empty or old, and workers refuse or read the log again"
+        remedy = "config set appendonly yes, and in its file"
+        return Finding("warn", text, remedy, breaks=breaks)
+    if info.get("aof_last_write_status", "ok") != "ok":
+        text = "Redis can't write its append-only file (disk full?)"
+        breaks = "commits are refused, and a restart loses state"
+        return Finding("fatal", text, "see its log and its disk", breaks=breaks)
     if fsync == "no":
         text = "Redis leaves it to the system when to write (appendfsync no)"
-        return Finding("warn", text, "config set appendfsync everysec, and in its file")
+        breaks = "a power cut loses half a minute of state, which is read again from the log"
+        remedy = "config set appendfsync always, and in its file"
+        return Finding("warn", text, remedy, breaks=breaks)
     said = f"appendfsync {fsync}" if fsync else "it does not tell appendfsync"
     return Finding("ok", f"Redis writes an append-only file ({said})")
+
+
+def _replicas(info: Mapping[str, Any], least: str | None) -> list[Finding]:
+    replicas = int(info.get("connected_slaves", 0))
+    if not replicas:
+        text = "Redis has no replica: with its disk the state is lost"
+        return [Finding("ok", text, "keep backups; `pipeline worker --rebuild` is the last resort")]
+    if least == "0":
+        text = "Redis has replicas, but takes writes without them (min-replicas-to-write 0)"
+        breaks = (
+            "a primary that is cut off goes on committing; after a failover that is folded again,"
+            " and until then people and dialers see what it says"
+        )
+        remedy = "config set min-replicas-to-write 1, and in its file"
+        return [Finding("warn", text, remedy, breaks=breaks)]
+    return [Finding("ok", f"Redis has {replicas} replica{'s' if replicas > 1 else ''}")]
+
+
+def _exclusive(keys: Sequence[bytes]) -> list[Finding]:
+    foreign = [key for key in keys if not _OURS.search(key)]
+    if not foreign:
+        return []
+    text = f"{len(foreign)} of {len(keys)} keys looked at in this Redis are not the pipeline's"
+    breaks = "what others do in it (FLUSHDB, slow commands, memory) empties or stops the pipeline"
+    return [Finding("warn", text, "give the pipeline a Redis of its own", breaks=breaks)]
 
 
 def _clock(ahead: int) -> Finding:
     text = f"the clocks of Redis and of this machine differ by {abs(ahead) / 1000:.1f} s"
     if abs(ahead) > CLOCK_MS:
-        return Finding("warn", text, "keep both machines' time by NTP")
+        breaks = "log time is the brokers' and ticks are the workers': deadlines come early or late"
+        return Finding("warn", text, "keep all machines' time by NTP", breaks=breaks)
     return Finding("ok", text)

@@ -17,7 +17,7 @@ from pipeline.adapters.redis_store import RedisStore
 from pipeline.commands.common import CHECK_FAILED, Failure
 from pipeline.domain.entities import Entity
 from pipeline.domain.messages import Record
-from pipeline.ports import Clock, Entry, Store
+from pipeline.ports import Clock, Entry
 from pipeline.process.rulebook_change import InForce, in_force
 from pipeline.settings import Settings
 from pipeline.wire.records import Control, UnreadableRecord, decode
@@ -34,7 +34,7 @@ class Reach:
     """What is open while a command runs; the publisher starts when it is first needed."""
 
     settings: Settings
-    store: Store
+    store: RedisStore
     reader: KafkaReader
     connection: Connection
     publisher: KafkaPublisher

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,20 +11,41 @@ from pipeline.ports import LogUnavailable, StoreUnavailable
 from pipeline.process.state import Halted
 from pipeline.settings import Settings
 
+if TYPE_CHECKING:
+    from pipeline.process.guard import Rebuild
+
 
 @click.command("worker")
 @click.option("-v", "--verbose", is_flag=True, help="Also what Faust and the Kafka client say.")
-def command(*, verbose: bool) -> None:
-    """One Faust worker: normalize and state agents. More of them take more partitions."""
+@click.option(
+    "--rebuild", is_flag=True, help="First remove the state in Redis: the log is folded again."
+)
+@click.option(
+    "--accept-loss", is_flag=True, help="With --rebuild: although the log's beginning is gone."
+)
+@click.option(
+    "--accept-repeats",
+    is_flag=True,
+    help="With --rebuild: although what was published may be published again.",
+)
+def command(*, verbose: bool, rebuild: bool, accept_loss: bool, accept_repeats: bool) -> None:
+    """One Faust worker: normalize and state agents. More of them take more partitions.
+
+    It refuses to begin (exit status 1) where Redis and the log do not belong together.
+    """
+    from pipeline.process.guard import Rebuild
     from pipeline.worker.logs import configure
 
+    if not rebuild and (accept_loss or accept_repeats):
+        raise Failure("--accept-loss and --accept-repeats go with --rebuild")
     configure(verbose=verbose)
-    run(_work(reachable()))
+    run(_work(reachable(), Rebuild(accept_loss, accept_repeats) if rebuild else None))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, rebuild: "Rebuild | None") -> None:
     from pipeline.worker.doors import PortTaken
     from pipeline.worker.lanes import HandlerFailed
+    from pipeline.worker.thread import PositionLost, TopicMissing
     from pipeline.worker.worker import serve
 
     stop = asyncio.Event()
@@ -31,9 +53,11 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await serve(settings, stop)
-    except (Halted, PortTaken) as error:
+        await serve(settings, stop, rebuild=rebuild)
+    except PortTaken as error:
         raise Failure(str(error)) from None
+    except (Halted, PositionLost, TopicMissing) as error:
+        raise Failure(str(error), CHECK_FAILED) from None
     except HandlerFailed as error:
         if isinstance(error.__cause__, StoreUnavailable | LogUnavailable):
             raise error.__cause__ from None

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from pipeline.domain.events import Event, Source
 from pipeline.domain.messages import Did, Position, Record, destination
-from pipeline.ports import Entry, Mark
+from pipeline.ports import MAX_RECORD, Entry, Mark
 from pipeline.wire.records import encode
 from pipeline.wire.segment import Decoded, Rejected, decode
 from pipeline.wire.state import partition_of
@@ -47,8 +47,10 @@ class Normalized:
     events: list[Entry] = field(default_factory=list)
     dead_letters: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    bad: int = 0
+    """Records without anything usable."""
     bad_run: int = 0
-    """Records without anything usable at the end of the batch, in a row."""
+    """So many of them at the end of the batch, in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class Normalizer:
         for record in records:
             source = Source(topic, partition, record.offset)
             decoded = decode(record.value, source, record.timestamp, self.region)
-            result.bad_run = 0 if decoded.events or decoded.dropped else result.bad_run + 1
+            usable = bool(decoded.events or decoded.dropped)
+            result.bad += not usable
+            result.bad_run = 0 if usable else result.bad_run + 1
             self._route(record, source, decoded, result)
         return result
 
@@ -84,7 +88,8 @@ class Normalizer:
             result.dead_letters.append(Entry(mark, self.dead_letter_topic, *letter))
         for dropped in decoded.dropped:
             result.counts[dropped.reason] += 1
-        result.counts["event"] += len(decoded.events)
+        nobodys = sum(not event.own_id for event in decoded.events)  # counted by their reason
+        result.counts["event"] += len(decoded.events) - nobodys
 
     def _entry(self, event: Event) -> Entry:
         to = destination(event)
@@ -111,6 +116,10 @@ def dead_letter(
     if others:
         items = ", ".join(f"{item.index}: {item.reason}" for item in rejected[:NAMED_MAX])
         detail = f"{len(rejected)} items: {items}"
+    value = record.value
+    if value is not None and len(value) + len(record.key or b"") > MAX_RECORD:
+        detail = f"{detail}; {len(value)} bytes are not copied, see the source"
+        value = None
     headers = (
         ("reason", first.reason),
         ("detail", detail),
@@ -118,4 +127,4 @@ def dead_letter(
         ("source-partition", str(source.partition)),
         ("source-offset", str(source.offset)),
     )
-    return record.key, record.value, tuple((name, text.encode()) for name, text in headers)
+    return record.key, value, tuple((name, text.encode()) for name, text in headers)

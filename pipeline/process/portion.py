@@ -150,7 +150,8 @@ class Portion:
         if position is not None:
             self.ledger.taken[position.log] = (position.offset, position.nth)
         if value is not None and len(value) > MAX_RECORD:
-            value, detail = None, f"{detail}; {len(value)} bytes are not copied, see the source"
+            detail += f"; its {len(value)} bytes are not copied, see the source"
+            value = None
         headers = {
             "reason": reason,
             "detail": detail,

@@ -101,8 +101,9 @@ class Relay:
         To be called after a refused commit, before the next one is made: another owner may have
         left entries that are earlier than ours, or a Redis that lost some will get them again.
         """
+        # from the beginning, also what was published: it must be seen to be trimmed
         self.internal.reload(None)
-        self.outward.reload(self._lane.place)
+        self.outward.reload(None)
 
     @property
     def idle(self) -> bool:
@@ -241,12 +242,12 @@ class _OutwardLane:
         place = self.place
         fresh = [entry for entry in entries if place is None or entry.mark > place]
         self._counts.skipped += len(entries) - len(fresh)
-        self._untrimmed = True
         if fresh:
             await self.publisher.publish(fresh)
             self.place = fresh[-1].mark
             self._counts.outward += len(fresh)
             self._counts.publishes += 1
+        self._untrimmed = True  # not before there is a place: a trim that is due must be possible
 
     async def _renew(self) -> None:
         if not self._opened:

@@ -7,45 +7,25 @@ back to where the store stands.
 """
 
 import hashlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from pipeline.domain.entities import Entity
 from pipeline.domain.messages import Record, Ref
-from pipeline.domain.turn import Rules
 from pipeline.ports import START, Change, Entry, Mark, Store
+from pipeline.process.holdings import Halted, Holdings, Overtaken, named
 from pipeline.process.portion import Aside, Missing, Oversized, Place, Portion
-from pipeline.process.shelf import rules_of
 from pipeline.wire.records import Announce, Control, Enforce, Tick, UnreadableRecord, decode
-from pipeline.wire.state import (
-    LEDGER_KEY,
-    SHELF_KEY,
-    Ledger,
-    Shelf,
-    UnreadableState,
-    decode_entity,
-    decode_ledger,
-    decode_shelf,
-    encode_own,
-    entity_key,
-)
+from pipeline.wire.state import SHELF_KEY, encode_own, entity_key
+
+__all__ = ["Committed", "Halted", "Overtaken", "StateProcess"]
 
 PORTION_MAX: Final = 500
 """Records, or due entities of a tick, in one commit: bounds the script's run time in the store."""
 
-CACHE_MAX: Final = 50_000
-"""Entities kept decoded for one partition."""
-
 POISON_RUN_MAX: Final = 100
 """So many records in a row that had to be put aside mean that the fold is broken, not they."""
-
-_OPEN_TRIES: Final = 5
-_UNREADABLE: Final = (
-    "it is left as it is: run the version that wrote it, or restore a backup, or run"
-    " `pipeline worker --rebuild`"
-)
 
 
 class LogRecord(Protocol):
@@ -62,14 +42,6 @@ class LogRecord(Protocol):
     @property
     def value(self) -> bytes | None:
         """One record of ours."""
-
-
-class Overtaken(Exception):
-    """The store stands elsewhere than this process thought; read on from its watermark."""
-
-
-class Halted(Exception):
-    """Going on would do harm; the message says what to look at."""
 
 
 class _Poison(Exception):
@@ -93,56 +65,34 @@ class StateProcess:
     def __init__(self, place: Place, store: Store, committed: Callable[[Committed], None]) -> None:
         """`committed` is told of every commit, in order."""
         self.place = place
-        self._store = store
+        self._held = Holdings(place, store)
         self._committed = committed
-        self._expected: Mark | None = None
-        self._cache: OrderedDict[Ref, Entity | None] = OrderedDict()
-        self._ledger = Ledger()
-        self._shelf = Shelf()
-        self._rules = Rules()
         self._behind_gap: Mark | None = None
 
     @property
     def watermark(self) -> Mark:
         """Where the state stands."""
-        return self._expected or START
+        return self._held.watermark or START
 
     @property
     def stored(self) -> Mark | None:
         """The watermark; None where the store has none."""
-        return self._expected
+        return self._held.watermark
 
     @property
     def begin(self) -> int:
         """Where to read from: the last record taken is read once more, to see that it is there."""
-        at, last = self.watermark, self._ledger.last
+        at, last = self.watermark, self._held.ledger.last
         return last[0] if last is not None and last[0] < at.offset else at.offset
 
     @property
     def clock(self) -> int:
         """The latest tick taken, ms."""
-        return self._ledger.clock
+        return self._held.ledger.clock
 
     async def open(self) -> Mark:
-        """Read where the store stands. Raises `Halted` where what it has can't be gone on with."""
-        partition, log = self.place.partition, self.place.log
-        self._cache.clear()
-        self._expected = await self._store.watermark(partition)
-        for _ in range(_OPEN_TRIES):
-            ledger, shelf = await self._store.load(partition, [LEDGER_KEY, SHELF_KEY])
-            before, self._expected = self._expected, await self._store.watermark(partition)
-            if before == self._expected:  # else a rival went on, or the store back, in between
-                break
-        if (self._expected is None) != (ledger is None):
-            raise Halted(
-                f"{log}: Redis has lost a part of this partition's state (eviction, or keys were"
-                " removed): restore a backup, or run `pipeline worker --rebuild`"
-            )
-        try:
-            self._ledger, self._shelf = decode_ledger(ledger), decode_shelf(shelf)
-        except UnreadableState as error:
-            raise Halted(f"{log}: {error} (its ledger or rulebooks): {_UNREADABLE}") from error
-        self._enforce()
+        """Read where the store stands; what is behind it is to be read, see `begin`."""
+        await self._held.open()
         return self.watermark
 
     async def apply(self, records: Sequence[LogRecord]) -> None:
@@ -174,7 +124,7 @@ class StateProcess:
 
     def _compare(self, record: LogRecord) -> None:
         """A record that was taken: the last one must be the one that was taken."""
-        last = self._ledger.last
+        last = self._held.ledger.last
         if last is not None and record.offset == last[0] and _taken(record) != last:
             raise Halted(
                 f"{self.place.events_topic} partition {self.place.partition}: the record at"
@@ -207,8 +157,8 @@ class StateProcess:
     async def _folded(self, records: Sequence[tuple[LogRecord, Record]]) -> tuple[Portion, Change]:
         (first, _), (last, _) = records[0], records[-1]
         wanted = {read.to for _, read in records if read.to.kind != "nobody"}
-        await self._load(wanted, first.offset)
-        portion = self._portion(self._cache)
+        await self._held.load(wanted, first.offset)
+        portion = self._portion()
         for record, read in records:
             ledger = portion.ledger
             ledger.log_time = max(ledger.log_time, record.timestamp)
@@ -217,61 +167,30 @@ class StateProcess:
                     portion.take(read, record.offset, ledger.log_time)
                     break
                 except Missing as missing:
-                    await self._load({missing.ref}, record.offset)
+                    await self._held.load({missing.ref}, record.offset)
                 except Exception as error:  # a bug of ours must not stop the stream
                     raise _Poison from error
-        self._ledger.last, self._ledger.poison = _taken(last), 0
+        self._held.ledger.last, self._held.ledger.poison = _taken(last), 0
         try:
             return portion, portion.change(Mark(last.offset + 1, 0))
         except Exception as error:
             raise _Poison from error
 
-    async def _load(self, refs: set[Ref], offset: int) -> None:
-        wanted: list[Ref] = []
-        for ref in sorted(refs):
-            if ref in self._cache:
-                self._cache.move_to_end(ref)
-            else:
-                wanted.append(ref)
-        if not wanted:
-            return
-        values = await self._store.load(self.place.partition, [entity_key(ref) for ref in wanted])
-        for ref, value in zip(wanted, values, strict=True):
-            self._cache[ref] = None if value is None else self._entity(value, ref, offset)[1]
-
-    def _entity(self, value: bytes, wanted: Ref | bytes, offset: int) -> tuple[Ref, Entity]:
-        """What can't be read must not be overwritten: nothing is taken from here on."""
-        try:
-            ref, entity = decode_entity(value)
-            if isinstance(wanted, Ref) and ref.kind != wanted.kind:
-                raise UnreadableState(f"a {ref.kind} where a {wanted.kind} should be")
-        except UnreadableState as error:
-            key = wanted if isinstance(wanted, bytes) else entity_key(wanted)
-            raise Halted(
-                f"{self.place.log} at {offset}: {error}"
-                f" (entity {key[:2].decode()}:{key[3:].hex()}): {_UNREADABLE}"
-            ) from error
-        return ref, entity
-
-    def _portion(self, entities: dict[Ref, Entity | None]) -> Portion:
-        return Portion(self.place, self._rules, self._ledger, entities)
+    def _portion(self) -> Portion:
+        held = self._held
+        return Portion(self.place, held.rules, held.ledger, held.entities)
 
     async def _commit(self, portion: Portion, change: Change) -> None:
-        change.entities[LEDGER_KEY] = encode_own(self._ledger)
-        if not await self._store.commit(self.place.partition, self._expected, change):
-            raise Overtaken(self.place.log)
-        self._expected = change.watermark
-        while len(self._cache) > CACHE_MAX:
-            self._cache.popitem(last=False)
+        await self._held.commit(change)
         self._committed(
             Committed(portion.internal, portion.outward, portion.counts, portion.lateness)
         )
 
     async def _isolate(self, records: Sequence[tuple[LogRecord, Record]], poison: _Poison) -> None:
         """The fold failed: find the record it fails on, and put that one aside."""
-        before = self._expected
+        before = self._held.watermark
         await self.open()
-        if self._expected != before:
+        if self._held.watermark != before:
             raise Overtaken(self.place.log)
         if len(records) > 1:
             for one in records:
@@ -286,7 +205,7 @@ class StateProcess:
     async def _put_aside(
         self, record: LogRecord, read: Record | None, reason: Aside, detail: str
     ) -> None:
-        ledger = self._ledger
+        ledger = self._held.ledger
         if reason != "too_large":  # that one is a matter of the entity, not of our code
             ledger.poison += 1
         if ledger.poison > POISON_RUN_MAX:
@@ -296,7 +215,7 @@ class StateProcess:
                 " run a version that can take them"
             )
         ledger.last = _taken(record)
-        portion = self._portion({})
+        portion = self._portion()
         position = None if read is None else read.position
         portion.put_aside(record.value, record.offset, position, reason, detail)
         await self._commit(portion, portion.change(Mark(record.offset + 1, 0)))
@@ -307,48 +226,39 @@ class StateProcess:
                 await self._tick(record, time)
                 return
             case Announce(digest, document):
-                self._shelf.documents[digest] = document
+                self._held.shelf.documents[digest] = document
             case Enforce(digest):
-                if digest not in self._shelf.documents:
+                if digest not in self._held.shelf.documents:
                     raise Halted(f"{self.place.log} at {record.offset}: unknown rulebook {digest}")
-                self._shelf.current = digest
-        self._enforce()
-        self._ledger.last = _taken(record)
+                self._held.shelf.current = digest
+        self._held.enforce()
+        self._held.ledger.last = _taken(record)
         change = Change(Mark(record.offset + 1, 0))
-        change.entities[SHELF_KEY] = encode_own(self._shelf)
-        await self._commit(self._portion({}), change)
-
-    def _enforce(self) -> None:
-        try:
-            self._rules = rules_of(self._shelf)
-        except Exception as error:
-            raise Halted(
-                f"{self.place.log}: this code can't read a rulebook that was applied"
-                f" ({type(error).__name__}): run the version that applied it, or a newer one"
-            ) from error
+        change.entities[SHELF_KEY] = encode_own(self._held.shelf)
+        await self._commit(self._portion(), change)
 
     async def _tick(self, record: LogRecord, time: int) -> None:
         """Decide what is due, oldest first, in bounded commits; the watermark counts them."""
         offset = record.offset
         nth = self.watermark.index if self.watermark.offset == offset else 0
-        more = time >= self._ledger.clock
+        more = time >= self._held.ledger.clock
         while True:
-            due = await self._due(time, offset) if more else []
+            due = await self._held.due(time, offset, PORTION_MAX) if more else []
             more = len(due) == PORTION_MAX
             portion, caused = self._ticked(due, offset, nth, time)
             if more:
                 nth = max(caused, nth + 1)
                 await self._commit(portion, self._change(portion, Mark(offset, nth)))
                 continue
-            self._ledger.clock = max(time, self._ledger.clock)
-            self._ledger.log_time = max(time, self._ledger.log_time)
-            self._ledger.last = _taken(record)
+            self._held.ledger.clock = max(time, self._held.ledger.clock)
+            self._held.ledger.log_time = max(time, self._held.ledger.log_time)
+            self._held.ledger.last = _taken(record)
             await self._commit(portion, self._change(portion, Mark(offset + 1, 0)))
             return
 
     def _ticked(self, due: Sequence[Ref], offset: int, nth: int, time: int) -> tuple[Portion, int]:
         """A tick can't be put aside: all that was due at it would be lost with it."""
-        portion = self._portion(self._cache)
+        portion = self._portion()
         for ref in due:
             try:
                 nth = portion.tick(ref, offset, nth, time)
@@ -363,22 +273,11 @@ class StateProcess:
             raise self._tick_failed(error, watermark.offset, b"") from error
 
     def _tick_failed(self, error: Exception, offset: int, key: bytes) -> Halted:
-        whose = f" for entity {key[:2].decode()}:{key[3:].hex()}" if key else ""
+        whose = f" for entity {named(key)}" if key else ""
         return Halted(
             f"{self.place.log} at {offset}: a tick failed with {type(error).__name__}{whose};"
             " nothing of it was written: run a version that can decide it"
         )
-
-    async def _due(self, time: int, offset: int) -> list[Ref]:
-        keys = await self._store.due(self.place.partition, time, PORTION_MAX)
-        refs: list[Ref] = []
-        values = await self._store.load(self.place.partition, keys)
-        for key, value in zip(keys, values, strict=True):
-            if value is not None:
-                ref, entity = self._entity(value, key, offset)
-                refs.append(ref)
-                self._cache.setdefault(ref, entity)
-        return refs
 
 
 def _taken(record: LogRecord) -> tuple[int, bytes]:

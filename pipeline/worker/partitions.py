@@ -6,12 +6,20 @@ open the relay's producer (which fences the predecessor), read the watermark, go
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from faust.types import TP
 
-from pipeline.ports import Fenced, InternalPublisher, OutwardPublisher, Store
+from pipeline.ports import (
+    Fenced,
+    InternalPublisher,
+    Mark,
+    OutwardPublisher,
+    Store,
+    StoreUnavailable,
+)
 from pipeline.process.barrier import Barrier
 from pipeline.process.portion import Place
 from pipeline.process.relay import Relay
@@ -23,10 +31,24 @@ LEADER: Final = 0
 """The partition whose owner runs the barrier."""
 
 
+Check = Callable[[Mapping[int, Mark | None]], Awaitable[Mapping[int, int]]]
+"""Given where partitions stand it tells where their logs begin; raises where they can't go on."""
+Rewind = Callable[[TP, int], Awaitable[Any]]
+
+
 @dataclass(slots=True)
 class _Owned:
     process: StateProcess
     relay: Relay
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: int = 0
+    """How often reading went back: what was read before is to be dropped."""
+    left: Mark | None = None
+    """An unpublished entry that the last audit saw while the relay had nothing to do."""
+
+
+async def _unchecked(_: Mapping[int, Mark | None]) -> Mapping[int, int]:
+    return {}
 
 
 class Partitions:
@@ -46,9 +68,11 @@ class Partitions:
         committed: Callable[[int, Committed], None],
         fail: Callable[[BaseException], None],
         overtaken: Callable[[], None] = lambda: None,
+        check: Check = _unchecked,
     ) -> None:
         """`outward` makes a partition's publisher; `fail` ends the worker."""
         self._overtaken = overtaken
+        self._check = check
         self._topic = topic
         self._prefix = prefix
         self._count = partitions
@@ -76,20 +100,27 @@ class Partitions:
     async def on_assigned(self, tps: set[TP]) -> None:
         """Take over what is new; see `Hooks`."""
         numbers = {tp.partition for tp in tps if tp.topic == self._topic}
-        await asyncio.gather(*(self._take_over(number) for number in numbers - self._owned.keys()))
+        new = {number: self._process(number) for number in sorted(numbers - self._owned.keys())}
+        await self._open(new)
+        for number, process in new.items():
+            self._owned[number] = _Owned(process, self._relay(number))
         if LEADER in numbers and self._leading is None:
             self._leading = asyncio.create_task(self._barrier.run(), name="barrier")
             self._leading.add_done_callback(self._ended)
 
-    async def _take_over(self, number: int) -> None:
+    def _process(self, number: int) -> StateProcess:
         def committed(change: Committed) -> None:
             self._owned[number].relay.offer(change.internal, change.outward)
             self._told(number, change)
 
         place = Place(number, self._count, self._prefix, self._topic)
-        process = StateProcess(place, self._store, committed)
-        await process.open()
-        self._owned[number] = _Owned(process, self._relay(number))
+        return StateProcess(place, self._store, committed)
+
+    async def _open(self, processes: Mapping[int, StateProcess]) -> Mapping[int, int]:
+        """Where the store stands for these; returns where to read from."""
+        await asyncio.gather(*(process.open() for process in processes.values()))
+        starts = await self._check({n: process.stored for n, process in processes.items()})
+        return {n: max(process.begin, starts.get(n, 0)) for n, process in processes.items()}
 
     def _relay(self, number: int) -> Relay:
         relay = Relay(
@@ -101,12 +132,15 @@ class Partitions:
 
     async def positions(self, tps: set[TP]) -> Mapping[TP, int]:
         """Where the store stands; see `Hooks`."""
-        places: dict[TP, int] = {}
-        for tp in tps:
-            if tp.topic == self._topic:
-                mark = await self._owned[tp.partition].process.open()
-                places[tp] = mark.offset or EARLIEST
-        return places
+        owned = {tp.partition: self._owned[tp.partition] for tp in tps if tp.topic == self._topic}
+        async with AsyncExitStack() as stack:
+            for number in sorted(owned):  # a batch from before may still be in hand
+                await stack.enter_async_context(owned[number].lock)
+                owned[number].turns += 1
+            begins = await self._open({number: owned[number].process for number in owned})
+            for each in owned.values():  # a rival may have gone on since the relay read its outbox
+                each.relay.reload()
+        return {TP(self._topic, number): begins[number] or EARLIEST for number in begins}
 
     async def on_revoked(self, tps: set[TP]) -> None:
         """Let go; see `Hooks`."""
@@ -124,23 +158,52 @@ class Partitions:
     def _leader(self) -> TP:
         return TP(self._topic, LEADER)
 
-    async def apply(
-        self,
-        rewind: Callable[[TP, int], Awaitable[Any]],
-        partition: int,
-        records: Sequence[Any],
-    ) -> None:
+    async def apply(self, rewind: Rewind, partition: int, records: Sequence[Any]) -> None:
         """Take a batch; where the store stands elsewhere, go back (or on) to it."""
         owned = self._owned.get(partition)
         if owned is None:
             return
+        turns = owned.turns
+        async with owned.lock:
+            if turns != owned.turns:
+                return  # reading went back while this batch waited: it comes again
+            try:
+                await owned.process.apply(records)
+            except Overtaken:
+                await self._go_back(owned, rewind)
+
+    async def audit(self, rewind: Rewind) -> None:
+        """See that the store stands where the processes left it; for every few seconds.
+
+        Where nothing comes in no commit would notice that Redis has forgotten something: what is
+        due by it would be overlooked, and a trim that it forgot would hold up the barrier.
+        """
+        numbers = self.owned
         try:
-            await owned.process.apply(records)
-        except Overtaken:
-            self._overtaken()
-            mark = await owned.process.open()
-            owned.relay.reload()
-            await rewind(TP(self._topic, partition), mark.offset)
+            progress = await self._store.progress(numbers)
+        except StoreUnavailable:
+            return  # whoever needs it will say so
+        for number in numbers:
+            owned = self._owned.get(number)
+            if owned is None:
+                continue
+            if progress[number].watermark != owned.process.watermark:
+                async with owned.lock:  # a commit may have been under way
+                    if await self._store.watermark(number) != owned.process.stored:
+                        await self._go_back(owned, rewind)
+                continue
+            left = progress[number].unpublished if owned.relay.idle else None
+            if left is not None and left == owned.left:
+                owned.relay.reload()
+            owned.left = left
+
+    async def _go_back(self, owned: _Owned, rewind: Rewind) -> None:
+        self._overtaken()
+        owned.turns += 1
+        number = owned.process.place.partition
+        begin = (await self._open({number: owned.process}))[number]
+        owned.relay.reload()
+        await rewind(TP(self._topic, number), begin)
 
     async def _stop_leading(self) -> None:
         task, self._leading = self._leading, None

@@ -71,6 +71,8 @@ class _Daemon(WorkerThread):
             fail = service.shared.fail
             with suppress(RuntimeError):  # the app's loop is closed: nobody is left to tell
                 service.parent_loop.call_soon_threadsafe(fail, exc)
+        except asyncio.CancelledError:
+            pass  # aiokafka's fetcher, closed while a broker is away; whoever closes it knows why
 
 
 class BatchThread(AIOKafkaConsumerThread):

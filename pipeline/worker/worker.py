@@ -3,12 +3,14 @@
 import asyncio
 import gc
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from pipeline.adapters.metrics import Metrics
 from pipeline.bootstrap import Parts, connected
 from pipeline.domain.times import SECOND
-from pipeline.process.normalize import Normalizer
+from pipeline.process.garbage import Garbage
+from pipeline.process.guard import Rebuild
+from pipeline.process.normalize import Normalized, Normalizer
 from pipeline.process.state import Committed, Halted
 from pipeline.settings import Settings
 from pipeline.worker.doors import doors
@@ -19,8 +21,8 @@ from pipeline.worker.options import Options
 from pipeline.worker.partitions import Partitions
 from pipeline.worker.transport import BatchApp, make_app, run
 
-BAD_RUN_MAX: Final = 1000
-"""So many unusable raw records in a row mean that something is wrong with all of them."""
+AUDIT_SECONDS: Final = 2.0
+"""How often the store is looked at, also where nothing comes in."""
 
 
 class Worker:
@@ -31,7 +33,8 @@ class Worker:
         self.settings = settings
         self.parts = parts
         self.metrics = metrics
-        self.bad_run: dict[int, int] = {}
+        self.garbage = Garbage()
+        self.guard = parts.guard(self._lost)
         names = settings.names
         self.normalizer = Normalizer(
             settings.partitions, settings.region, names.events, names.dead_letters
@@ -51,6 +54,7 @@ class Worker:
             committed=self._committed,
             overtaken=self.metrics.overtaken.inc,
             fail=self._fail,
+            check=self.guard.check,
         )
         self.app: BatchApp = make_app(
             Options(settings.kafka, names.worker_group),
@@ -63,6 +67,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then leave the group in order."""
+        auditing = asyncio.create_task(self._audit(), name="audit")
         try:
             await run(self.app, stop)
         except HandlerFailed as failed:
@@ -70,25 +75,37 @@ class Worker:
                 raise failed.__cause__ from None
             raise
         finally:
+            auditing.cancel()
+            await asyncio.wait([auditing])
             await self.partitions.close()
+
+    async def _audit(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(AUDIT_SECONDS)
+                await self.partitions.audit(self.app.rewind)
+        except Exception as error:  # noqa: BLE001  # run raises it
+            self._fail(error)
 
     async def _normalize(self, topic: str, partition: int, batch: Batch) -> None:
         result = self.normalizer.normalize(topic, partition, batch)
         self.metrics.batch_size.labels("normalize").observe(len(batch))
+        self._watch(partition, result, batch)
         await self.parts.publisher.publish(result.events)
         await self.parts.publisher.publish(result.dead_letters)
         self.metrics.count(self.metrics.raw_events, result.counts)
-        self._watch(partition, result.bad_run, len(batch))
 
-    def _watch(self, partition: int, run: int, records: int) -> None:
-        """A topic of garbage must not be drained into the dead letters."""
-        before = self.bad_run.get(partition, 0)
-        self.bad_run[partition] = before + run if run == records else run
-        if self.bad_run[partition] > BAD_RUN_MAX:
-            raise Halted(
-                f"{self.settings.names.raw} partition {partition}: more than {BAD_RUN_MAX} unusable"
-                " records in a row: look at `pipeline deadletters list` and what writes there"
-            )
+    def _watch(self, partition: int, result: Normalized, batch: Batch) -> None:
+        wrong = self.garbage.take(partition, len(batch), result)
+        if wrong is None:
+            return
+        reason, _ = next(iter(result.counts.most_common(1)), ("unusable", 0))
+        raise Halted(
+            f"{self.settings.names.raw} partition {partition}, up to {batch[-1].offset}: {wrong},"
+            f" most of them {reason}: mend what writes there (`pipeline deadletters list` shows"
+            " where); to leave them out, move the offsets of group"
+            f" {self.settings.names.worker_group} on with kafka-consumer-groups"
+        )
 
     async def _apply(self, topic: str, partition: int, batch: Batch) -> None:
         self.metrics.batch_size.labels("state").observe(len(batch))
@@ -105,6 +122,9 @@ class Worker:
         for lateness in change.lateness:
             self.metrics.trigger_lateness.observe(lateness / SECOND)
 
+    def _lost(self) -> None:
+        logger().error("redis lost its state; the log is folded again from its start")
+
     def _fail(self, error: BaseException) -> None:
         self.app.fail(error)
 
@@ -119,13 +139,16 @@ class Worker:
         for tp, lag in self.app.lag().items():
             self.metrics.lag.labels(tp.topic, str(tp.partition)).set(lag)
         self.metrics.owned.set(len(self.partitions.owned))
-        since = self.barrier.state.waiting_since
+        since = self.barrier.state.overdue_since
         waiting = 0 if since is None else self.parts.clock.now() - since
         self.metrics.tick_age.set(waiting / SECOND)
 
 
 async def serve(
-    settings: Settings, stop: asyncio.Event, opened: Callable[[int], None] = lambda _: None
+    settings: Settings,
+    stop: asyncio.Event,
+    opened: Callable[[int], None] = lambda _: None,
+    rebuild: Rebuild | None = None,
 ) -> None:
     """Connect, open the doors (`opened` is told their port), work until `stop`.
 
@@ -134,12 +157,20 @@ async def serve(
     # a cache of entities makes Python's full collections long and finds no cycles in it; measured:
     # 18 % of the fold's time
     gc.set_threshold(100_000, 50, 100)
+    asyncio.get_running_loop().set_exception_handler(_note)
     metrics = Metrics()
     async with connected(settings) as parts:
         worker = Worker(settings, parts, metrics)
+        await worker.guard.enter(rebuild)
         host, port = settings.http_host, settings.http_port
         async with doors(host, port, metrics, worker.ready, worker.observe) as bound:
             opened(bound)
             logger().info("worker started", port=bound)
             await worker.run(stop)
             logger().info("worker stopped")
+
+
+def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for, without its text: that may hold what an event holds."""
+    error = context.get("exception")
+    logger().warning("loop", what=context.get("message"), error=type(error).__name__)

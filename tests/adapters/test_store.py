@@ -148,3 +148,30 @@ async def test_a_commit_of_thousands_is_one(store: Store) -> None:
     assert await store.load(0, keys) == [b"x"] * len(keys)
     assert await store.commit(0, Mark(1, 0), Change(Mark(2, 0), dict.fromkeys(keys)))
     assert await store.load(0, keys) == [None] * len(keys)
+
+
+async def test_whose_state_it_is_stands_until_it_is_replaced(store: MemoryStore) -> None:
+    assert await store.identity() is None
+    await store.identify(b"one")
+    await store.identify(b"two")
+    assert await store.identity() == b"one"
+    await store.identify(b"three", replace=True)
+    assert await store.identity() == b"three"
+
+
+async def test_a_partition_that_is_forgotten_leaves_nothing_and_the_others_stay(
+    store: MemoryStore,
+) -> None:
+    for partition in (1, 12):
+        many: dict[bytes, bytes | None] = {b"pe:%d" % n: b"x" for n in range(3_000)}
+        change = Change(Mark(8, 0), many, {b"pe:1": 50}, [entry(7)], [entry(7)])
+        assert await store.commit(partition, None, change)
+    await store.identify(b"one")
+    await store.forget(1)
+    assert await store.watermark(1) is None
+    assert set(await store.load(1, [b"pe:%d" % n for n in range(3_000)])) == {None}
+    assert await store.progress([1]) == {1: Progress(START, None, None)}
+    assert await store.outbox(1, internal=False, after=None, limit=9) == []
+    assert await store.commit(1, None, Change(Mark(1, 0), outward=[entry(0)]))
+    assert await store.load(12, [b"pe:2999"]) == [b"x"]
+    assert await store.identity() == b"one"

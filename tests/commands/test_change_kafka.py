@@ -89,7 +89,8 @@ def test_with_nothing_in_force_all_journeys_are_new(ask: Call, rulebook: Path) -
 def test_doctor_misses_the_rulebook(ask: Call) -> None:
     told = ask("doctor")
     assert told.status == 0, told.out
-    assert "warn   no rulebook is in force — run `pipeline apply RULEBOOK`" in told.out
+    said = "warn   no rulebook is in force: no journey begins — run `pipeline apply RULEBOOK`"
+    assert said in told.out
     assert "ok     delivery is exactly-once: the broker does transactions" in told.out
     assert "ok     Redis evicts nothing" in told.out
     assert "ok     all 9 topics are as they must be" in told.out
