@@ -87,3 +87,12 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     await producer.client.close()
     with contextlib.suppress(asyncio.InvalidStateError):
         producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    _read_outcome(producer)
+
+
+def _read_outcome(producer: AIOKafkaProducer) -> None:
+    """Look at how its last transaction ended: asyncio reports a failure that nobody looked at."""
+    manager = producer._txn_manager  # noqa: SLF001
+    waiter = None if manager is None else manager._transaction_waiter  # noqa: SLF001
+    if waiter is not None and waiter.done() and not waiter.cancelled():
+        waiter.exception()
