@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
-    BrokerNotAvailableError,
     KafkaError,
     LeaderNotAvailableError,
     NodeNotReadyError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.offset import OffsetRequest
@@ -24,9 +24,15 @@ _READ_COMMITTED: Final = 1
 _LATEST: Final = -1
 _EARLIEST: Final = -2
 _SECONDS: Final = 10.0
+_MISSING_SECONDS: Final = 2.0
+"""So long a topic that is not in the metadata is asked for again."""
 _PAUSE: Final = 0.05
 
 Place = tuple[str, int]
+
+
+class _Missing(UnknownTopicOrPartitionError):
+    """Not in the metadata: an update that was under way may have been asked for others only."""
 
 
 class Connection:
@@ -36,8 +42,6 @@ class Connection:
         self._args = client_args(kafka)
         self._client: Any = None
         self._starting = asyncio.Lock()
-        self.metadata = asyncio.Lock()
-        """Held while topics are set and read: setting them replaces those of others."""
 
     async def client(self) -> Any:
         """The client, connected."""
@@ -70,12 +74,12 @@ class LogEnds:
 
         async def ask() -> dict[Place, int]:
             client = await self._connection.client()
-            async with self._connection.metadata:
-                client.set_topics(topics)
-                # partitions may have been added, and no record of theirs may be overlooked
-                if not await client.force_metadata_update():
-                    raise BrokerNotAvailableError("no metadata")
-                places = [(t, p) for t in topics for p in self._partitions(client, t)]
+            for topic in topics:
+                client.add_topic(topic)  # `set_topics` would take away those of others
+            # partitions may have been added, and no record of theirs may be overlooked
+            if not await client.force_metadata_update():
+                raise LeaderNotAvailableError("no metadata")
+            places = [(t, p) for t in topics for p in self._partitions(client, t)]
             return await self._ask(client, places, _LATEST)
 
         return await self._until_led(ask, f"reading the end of {', '.join(topics)}")
@@ -93,11 +97,16 @@ class LogEnds:
         ask: Callable[[], Awaitable[dict[Place, int]]], what: str
     ) -> dict[Place, int]:
         """While leaders move or a topic is just being made, ask again."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         with translated(what):
             async with asyncio.timeout(_SECONDS):
                 while True:
                     try:
                         return await ask()
+                    except _Missing as missing:
+                        if loop.time() > begun + _MISSING_SECONDS:
+                            raise LogUnavailable(missing.args[0]) from None
                     except KafkaError as error:
                         if not error.retriable:
                             raise
@@ -107,7 +116,7 @@ class LogEnds:
     def _partitions(client: Any, topic: str) -> list[int]:
         found = client.cluster.partitions_for_topic(topic)
         if not found:
-            raise LogUnavailable(f"Kafka: topic {topic} is missing: run `pipeline topics create`")
+            raise _Missing(f"Kafka: topic {topic} is missing: run `pipeline topics create`")
         return sorted(found)
 
     async def _ask(self, client: Any, places: Sequence[Place], when: int) -> dict[Place, int]:
@@ -117,6 +126,7 @@ class LogEnds:
         for topic, partition in places:
             leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
             if leader is None or leader < 0:
+                client.force_metadata_update()
                 raise LeaderNotAvailableError(f"{topic} {partition}")
             by_leader[leader][topic].append((partition, when))
         answers = await asyncio.gather(

@@ -84,7 +84,8 @@ class Folding:
             await self.process.apply(self.log[begin:])
 
     def tick(self, hours: int) -> None:
-        self.write(encode_control(Tick(BEGIN + hours * HOUR)))
+        time = BEGIN + hours * HOUR
+        self.log.append(Logged(len(self.log), time, None, encode_control(Tick(time))))
 
     def published(self, topic: str) -> list[Entry]:
         return [entry for entry in self.outputs if entry.topic == topic]

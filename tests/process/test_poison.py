@@ -12,6 +12,7 @@ from pipeline.process import portion
 from pipeline.process.normalize import Normalizer
 from pipeline.process.state import POISON_RUN_MAX, Halted, Overtaken
 from pipeline.wire import records
+from pipeline.wire.records import Tick, encode_control
 from pipeline.wire.state import LEDGER_KEY, SHELF_KEY, entity_key
 from tests.process.folding import BEGIN, HOUR, NAMES, RULES, Folding, Logged
 
@@ -297,3 +298,18 @@ async def test_a_log_with_another_record_at_the_last_place_halts(world: Folding)
     for other in (last._replace(value=world.log[0].value), last._replace(timestamp=BEGIN + HOUR)):
         with pytest.raises(Halted, match="is not the one that was taken there"):
             await world.process.apply([other])
+
+
+async def test_a_tick_of_a_clock_that_runs_ahead_decides_nothing_before_its_time(
+    world: Folding,
+) -> None:
+    world.known("ann")
+    ahead = encode_control(Tick(world.log[-1].timestamp + 48 * HOUR))
+    world.write(ahead)
+
+    await world.take()
+
+    assert world.published(NAMES.triggers) == []
+    world.tick(2)
+    await world.take()
+    assert len(world.published(NAMES.triggers)) == 1
