@@ -89,6 +89,7 @@ class World:
                 self.log.write(NAMES.events, entry.value, partition=entry.partition or 0)
 
     def tick(self, hours: int) -> None:
+        self.clock.set(BEGIN + hours * HOUR)
         for number in range(PARTITIONS):
             value = encode_control(Tick(BEGIN + hours * HOUR))
             self.log.write(NAMES.events, value, partition=number)
