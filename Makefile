@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check memory lock clean
+.PHONY: help install demo test check memory simulate chaos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
@@ -30,6 +30,12 @@ check: $(STAMP) ## format, lint, types, import walls, everyday tests: what CI ru
 
 memory: $(STAMP) ## bytes in Redis per contact, open wait and messageId
 	@$(BIN)/python -m tests.bench.memory
+
+simulate: $(STAMP) ## 100,000 seeds of the simulated world, long; ARGS="--seeds 5000"
+	@$(BIN)/python -m tests.simulation $(or $(ARGS),--seeds 100000)
+
+chaos: $(STAMP) ## faults on the real parts, long; ARGS="--minutes 10 --seed 7"
+	@$(BIN)/python -m tests.chaos $(or $(ARGS),--minutes 5 --seed 1)
 
 lock: ## pins the newest dependencies that pyproject.toml allows into deploy/requirements.lock
 	@test -x .cache/lock/bin/uv || { python3 -m venv .cache/lock && .cache/lock/bin/pip install -q uv; }

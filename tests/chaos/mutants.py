@@ -1,0 +1,87 @@
+"""The product broken on purpose, one promise each: what the oracle must find."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pipeline.adapters.kafka_publishers import PlainPublisher, TransactionalPublisher
+from pipeline.adapters.redis_store import RedisStore
+from pipeline.bootstrap import Parts
+from pipeline.process.barrier import Barrier
+from pipeline.process.portion import Portion
+from pipeline.process.state import StateProcess
+from pipeline.worker.partitions import Partitions
+
+
+def _no_fence() -> None:
+    """Outward records go out by a plain producer."""
+
+    def outward(self: Parts, _: int) -> PlainPublisher:
+        return PlainPublisher(self.publisher)
+
+    setattr(Parts, "outward", outward)  # noqa: B010
+
+
+def _forget_place() -> None:
+    """Fenced, but what the predecessor had published is not asked for."""
+    inner = TransactionalPublisher.open
+
+    async def opened(self: TransactionalPublisher) -> None:
+        await inner(self)
+        self._place = None
+
+    setattr(TransactionalPublisher, "open", opened)  # noqa: B010
+
+
+def _no_compare() -> None:
+    """A commit takes any watermark for the one it expects."""
+    inner = RedisStore.commit
+
+    async def commit(self: RedisStore, partition: int, _: Any, change: Any) -> bool:
+        return await inner(self, partition, await self.watermark(partition), change)
+
+    setattr(RedisStore, "commit", commit)  # noqa: B010
+
+
+def _clock() -> None:
+    """Ticks without a barrier."""
+
+    async def normalized(_: Barrier, __: Any) -> None:
+        return
+
+    async def settled(self: Barrier) -> Any:
+        return await self._store.progress(self._partitions)
+
+    setattr(Barrier, "_normalized", normalized)  # noqa: B010
+    setattr(Barrier, "_settled", settled)  # noqa: B010
+
+
+def _committed_offsets() -> None:
+    """Reading goes on where Kafka's group stands, and nobody looks for a gap."""
+
+    async def positions(*_: Any) -> Mapping[Any, int]:
+        return {}
+
+    def see_gap(_: StateProcess) -> None:
+        return
+
+    setattr(Partitions, "positions", positions)  # noqa: B010
+    setattr(StateProcess, "_see_gap", see_gap)  # noqa: B010
+
+
+def _no_dedupe() -> None:
+    """What another partition has sent twice is taken twice."""
+
+    def is_new(*_: Any) -> bool:
+        return True
+
+    setattr(Portion, "_is_new", is_new)  # noqa: B010
+
+
+MUTANTS: Final[Mapping[str, Callable[[], None]]] = {
+    "no-fence": _no_fence,
+    "forget-place": _forget_place,
+    "no-compare": _no_compare,
+    "clock": _clock,
+    "committed-offsets": _committed_offsets,
+    "no-dedupe": _no_dedupe,
+}

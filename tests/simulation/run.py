@@ -1,0 +1,248 @@
+"""One seed from its history to the judgement."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import orjson
+
+from pipeline.adapters import kafka_publishers, kafka_transactions
+from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.domain.turn import Rules
+from pipeline.process import holdings
+from pipeline.process.shelf import rules_of
+from pipeline.rulebook.compile import canonical_document
+from pipeline.rulebook.load import Document, document_digest
+from pipeline.wire.records import Announce, Enforce, encode, encode_control
+from pipeline.wire.state import Shelf, partition_of
+from tests.simulation import faults, history, truth, wild
+from tests.simulation.judge import Judge, calls_of
+from tests.simulation.kafka import Written
+from tests.simulation.loop import Endless
+from tests.simulation.producer import Producer
+from tests.simulation.settled import unsettled
+from tests.simulation.system import NAMES, Broken, System
+from tests.simulation.worker import Worker
+
+HALF = history.HALF / 1000
+LEAD = 7.0
+"""Seconds before the lattice instant at which a step begins."""
+FAULTS = 60.0
+"""Seconds from the start of a half lattice step during which faults may begin."""
+SHOWN = 400
+WILD = 3
+"""Every fourth seed is one on the margin."""
+
+
+class Failed(AssertionError):
+    """A seed failed: why, and what happened."""
+
+
+@dataclass
+class Outcome:
+    """Of one seed, for the summary."""
+
+    hours: float = 0.0
+    steps: int = 0
+    requests: int = 0
+    raw: int = 0
+    triggers: int = 0
+    retractions: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+def run(seed: int) -> Outcome:
+    """Raises `Failed` where something does not hold."""
+    with patched():
+        return _Run(seed).run()
+
+
+@contextmanager
+def patched() -> Iterator[None]:
+    """The client library gives way to ours; a rulebook is compiled once."""
+    with ExitStack() as stack:
+        for module in (kafka_publishers, kafka_transactions):
+            stack.enter_context(patch.object(module, "AIOKafkaProducer", Producer))
+        stack.enter_context(patch.object(holdings, "rules_of", _rules_of))
+        yield
+
+
+def _rules_of(shelf: Shelf) -> Rules:
+    name = (shelf.current, *shelf.documents)
+    if name not in _compiled:
+        _compiled[name] = rules_of(shelf)
+    return _compiled[name]
+
+
+_compiled: dict[tuple[str | None, ...], Rules] = {}
+
+
+@cache
+def _document(text: bytes) -> tuple[Document, str]:
+    document = canonical_document(orjson.loads(text))
+    return document, document_digest(document)
+
+
+class _Run:
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        rng = Random(f"run:{seed}")
+        self.partitions, raw = rng.choice([1, 2, 3, 3, 4]), rng.choice([1, 2, 2, 3])
+        make = wild.make if seed % 4 == WILD else history.make
+        self.history = make(seed, raw)
+        self.system = System(rng, self.history.begin, raw, self.partitions)
+        self.system.largest_fetch = rng.choice([1, 3, 10, 50])
+        self.judge = Judge(self.system, self.history.rulebook["journeys"])
+        self.plan = faults.plan(rng)
+        self.faults = faults.Faults(self.system, self.plan, self._start)
+        self.arrived: list[tuple[int, Any]] = []
+        self._names = 0
+        self._pending = 0
+
+    def run(self) -> Outcome:
+        system = self.system
+        Producer.cluster = system.cluster
+        system.kafka.on_append = self._appended
+        try:
+            self._enforce()
+            self.faults.keep_workers()
+            self._pass_through()
+            self._judge()
+        except (Broken, Endless) as broken:
+            raise Failed(self._story(str(broken))) from None
+        finally:
+            outcome = self._outcome()
+            system.loop.close()
+        return outcome
+
+    # the course of events
+
+    def _start(self) -> Worker:
+        self._names += 1
+        return Worker(self.system, f"w{self._names}", self.faults.ended)
+
+    def _enforce(self) -> None:
+        document, digest = _document(orjson.dumps(self.history.rulebook))
+        controls = (Announce(digest, document), Enforce(digest))
+        for partition in range(self.partitions):
+            values = [Written(None, encode_control(control)) for control in controls]
+            self.system.kafka.append(NAMES.events, partition, values)
+
+    def _pass_through(self) -> None:
+        loop = self.system.loop
+        settle = max(HALF - 30.0, 0.0)
+        for half in range(self.history.length):
+            begin = half * HALF
+            loop.run(begin - LEAD)
+            self.faults.open_window()
+            for arrival in self.history.halves.get(half, ()):
+                self._pending += 1
+                loop.outside(begin - loop.now + arrival.after / 1000, self._arrive, arrival)
+            loop.outside(FAULTS, self.faults.close_window)
+            loop.run(begin)
+            if not loop.run(begin + settle, self._calm):
+                system_state = unsettled(self.system)
+                self.system.broken(f"not settled {settle:.0f} s after all faults: {system_state}")
+                raise loop.stopped or AssertionError
+            self.system.restless.shut()
+
+    def _calm(self) -> bool:
+        """Nothing is on its way; looked at before each jump of the clock."""
+        if self._pending or self.faults.mending:
+            return False
+        return not unsettled(self.system)
+
+    def _arrive(self, arrival: history.Arrival) -> None:
+        """A producer writes; while the brokers are away it waits."""
+        kafka = self.system.kafka
+        if not kafka.service.up:
+            kafka.service.parked.append((self._arrive, (arrival,)))
+            return
+        self._pending -= 1
+        if arrival.erase is not None:
+            self._erase(arrival.erase)
+            return
+        (record,) = kafka.append(NAMES.raw, arrival.partition, [Written(None, arrival.value)])
+        if arrival.call is not None:
+            self.arrived.append((record.timestamp, arrival.call))
+        self.system.note("producer", f"{arrival.partition}:{record.offset} {brief(arrival.value)}")
+
+    def _erase(self, name: str) -> None:
+        """As `pipeline erase` does."""
+        self.system.note("erase", name)
+        ref = Ref("person", name)
+        value = encode(Record(ref, None, None, Erase()))
+        partition = partition_of(ref, self.partitions)
+        self.system.kafka.append(NAMES.events, partition, [Written(None, value)])
+
+    def _appended(self, topic: str, partition: int) -> None:
+        if topic in (NAMES.raw, NAMES.events):
+            self.system.loop.outside(self.system.network.delay(), self._poke, topic, partition)
+
+    def _poke(self, topic: str, partition: int) -> None:
+        for worker in self.faults.workers:
+            if worker.process.alive:
+                worker.wake(topic, partition)
+
+    # the end
+
+    def _judge(self) -> None:
+        system = self.system
+        self.judge.account(system.normalizer)
+        self.judge.replay()
+        if system.loop.stopped is None and self.history.exact:
+            wrong = truth.difference(self.history, self.arrived, self.judge, system.wall())
+            if wrong:
+                system.broken(f"not what the oracle says:\n{wrong}")
+        for who, error in system.failures:
+            if not isinstance(error, faults.EXPECTED):
+                system.broken(f"{who} ended with {error!r}")
+        if system.loop.stopped is not None:
+            raise system.loop.stopped
+
+    def _outcome(self) -> Outcome:
+        system = self.system
+        return Outcome(
+            hours=system.loop.now / 3600,
+            steps=system.loop.steps,
+            requests=system.network.requests,
+            raw=len(self.arrived),
+            triggers=len(self.judge.triggers),
+            retractions=len(self.judge.retractions),
+            faults=self.faults.counts,
+        )
+
+    def _story(self, why: str) -> str:
+        lines = self.system.lines
+        if len(lines) > SHOWN:
+            lines = [*lines[: SHOWN // 2], (0.0, "", "..."), *lines[-SHOWN // 2 :]]
+        story = [
+            f"seed {self.seed}: {why}",
+            f"again: .venv/bin/python -m tests.simulation --first {self.seed} --seeds 1",
+            f"rulebook: {orjson.dumps(self.history.rulebook).decode()}",
+            f"{self.partitions} partitions, {self.system.raw_partitions} of raw",
+            f"faults: {', '.join(self.plan.kinds) or 'none'}",
+            *(f"{at:12.4f} {who:>9} {text[:170]}" for at, who, text in lines),
+        ]
+        return "\n".join(story)
+
+
+def brief(value: bytes | None) -> str:
+    """A raw record in a few words."""
+    found = calls_of(value)
+    return " | ".join(_brief(call) for call in found) if found else f"garbage {value!r}"
+
+
+def _brief(call: Any) -> str:
+    who = "+".join(str(call[name]) for name in ("userId", "anonymousId") if call.get(name))
+    what = call.get("event") or call.get("previousId") or call.get("type")
+    properties = call.get("properties") or call.get("traits") or ""
+    return f"{call['messageId']} {who} {what} {properties} of {str(call.get('timestamp'))[11:19]}"
+
+
+__all__ = ["Failed", "Outcome", "run"]
