@@ -99,6 +99,8 @@ class StateProcess:
         """Take records in order. Raises `Overtaken`, `Halted`, or the store's errors."""
         if records and records[0].offset > self.watermark.offset:
             self._see_gap()
+        elif records:
+            self._behind_gap = None  # there was none: the next one is asked for once more, too
         portion: list[tuple[LogRecord, Record]] = []
         for record in records:
             if record.offset < self.watermark.offset:
