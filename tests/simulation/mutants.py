@@ -1,7 +1,7 @@
 """The product broken on purpose, in this process only: what the simulation is good for.
 
 Each mutant is a context manager that replaces a few methods. `test_mutants` shows that every one is
-found; a promise of `DESIGN.md` hangs on each.
+found; a promise of README hangs on each.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
