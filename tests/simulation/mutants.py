@@ -1,6 +1,6 @@
 """The product broken on purpose, in this process only: what the simulation is good for.
 
-Each mutant is a context manager that replaces a few methods. `test_mutants` shows that every one is
+Each mutant is a context manager that replaces a few methods. `test_simulation.py` shows which are
 found; a promise of README hangs on each.
 """
 
