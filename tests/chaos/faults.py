@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Final
@@ -406,12 +407,15 @@ PAUSES: Final = {"workers": (2.0, 14.0), "servers": (5.0, 13.0), "links": (6.0, 
 
 
 async def lane(scene: Scene, name: str, kinds: Sequence[str], seed: int, until: float) -> None:
-    """Faults of one lane until that time of the loop; what has begun is healed."""
+    """Faults of one lane until that time of the loop; what has begun is healed.
+
+    Each fault has a generator of its own: how it goes must not change which ones come after it.
+    """
     rng = random.Random(f"{name} {seed}")
     bag = Bag([kind for kind in kinds for _ in range(OFTEN.get(kind, 1))], rng)
     crashes, freezes = Bag(POINTS, rng), Bag(POINTS, rng)
     loop = asyncio.get_running_loop()
-    while True:
+    for number in count():
         pause = rng.uniform(*PAUSES[name])
         if loop.time() + pause >= until:
             return
@@ -426,5 +430,5 @@ async def lane(scene: Scene, name: str, kinds: Sequence[str], seed: int, until: 
                 fault = KINDS[name][kind]
         scene.notes.faults[kind] += 1
         scene.notes.note(f"begin {kind}")
-        await fault(scene, rng)
+        await fault(scene, random.Random(f"{name} {seed} {number}"))
         scene.notes.note(f"end {kind}")
