@@ -18,7 +18,7 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.run import Failed, Outcome, run
 
 STORIES = 3
-CHUNK = 250
+CHUNK = 125
 
 
 @dataclass
@@ -59,14 +59,19 @@ class Summary:
         )
 
 
-def chunk(seeds: range, mutant: str | None = None, most: int = STORIES) -> Summary:
-    """Run these; stop at `most` failures."""
+def chunk(
+    seeds: range, mutant: str | None = None, most: int = STORIES, trace: bool = False
+) -> Summary:
+    """Run these; stop at `most` failures. `trace` prints what happened also where all is well."""
     summary = Summary()
     gc.freeze()
     with MUTANTS[mutant]() if mutant else nullcontext():
         for seed in seeds:
             try:
-                summary.add(run(seed))
+                outcome = run(seed)
+                summary.add(outcome)
+                if trace:
+                    print(outcome.story(), end="\n\n")
             except Failed as failed:
                 summary.seeds += 1
                 summary.stories[seed] = str(failed)
@@ -81,11 +86,13 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="break the product on purpose")
+    parser.add_argument("--trace", action="store_true", help="print what happened in any case")
     given = parser.parse_args(args)
     began = time.monotonic()
     end = given.first + given.seeds
-    if given.mutant or given.seeds <= CHUNK or given.processes == 1:
-        total = chunk(range(given.first, end), given.mutant, 1 if given.mutant else STORIES)
+    if given.mutant or given.trace or given.seeds <= CHUNK or given.processes == 1:
+        most = 1 if given.mutant else STORIES
+        total = chunk(range(given.first, end), given.mutant, most, given.trace)
     else:
         total = spread(range(given.first, end), given.processes)
     for seed in sorted(total.stories)[:STORIES]:
@@ -101,7 +108,7 @@ def spread(seeds: range, processes: int) -> Summary:
     with ProcessPoolExecutor(processes) as pool:
         for done, part in enumerate(pool.map(chunk, chunks), 1):
             total.join(part)
-            if done % 40 == 0:
+            if done % 80 == 0:
                 print(f"{total.seeds:,} seeds, {len(total.stories)} failed", flush=True)
     return total
 

@@ -1,6 +1,5 @@
 """What goes wrong: drawn from the seed, set off by the count of requests, mended after a while."""
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from tests.simulation.loop import Process
 from tests.simulation.system import System
 from tests.simulation.worker import Worker
 
-FAST_CLOCKS = os.environ.get("SIM_FAST_CLOCKS") == "1"
-"""Not yet among the everyday faults: a leader whose clock is fast lets steps fire early."""
 EXPECTED = (StoreUnavailable, LogUnavailable, Fenced, TimeoutError)
 """What may end a worker while something is wrong with what it needs."""
 PROFILES: dict[str, tuple[str, ...]] = {
@@ -272,8 +269,6 @@ class Faults:
         if worker is None or clock is None:
             return
         clock.skew = self.system.rng.choice([-7_200_000, -5000, -50, 50, 5000, 7_200_000])
-        if not FAST_CLOCKS:
-            clock.skew = -abs(clock.skew)
         self.counts["clock jump"] += 1
         self.system.note(worker.name, f"has a clock that is {clock.skew / 1000} s ahead")
         self.system.look_now()

@@ -1,10 +1,10 @@
 """One seed from its history to the judgement."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -54,6 +54,8 @@ class Outcome:
     triggers: int = 0
     retractions: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    story: Callable[[], str] = str
+    """What happened, a line each."""
 
 
 def run(seed: int) -> Outcome:
@@ -215,6 +217,7 @@ class _Run:
             triggers=len(self.judge.triggers),
             retractions=len(self.judge.retractions),
             faults=self.faults.counts,
+            story=partial(self._story, "passed"),
         )
 
     def _story(self, why: str) -> str:

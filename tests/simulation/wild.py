@@ -15,7 +15,7 @@ CASES = 250
 """So many take turns, under ever other faults: compiling rulebooks is slow."""
 EARLY = 6
 """Lattice steps that the generator's first events are before its base."""
-AFTERWARDS = 24
+AFTERWARDS = 14
 """Lattice steps after the last arrival."""
 
 

@@ -1,0 +1,166 @@
+"""Mutants of the commit: what it compares, where reading goes on, what is taken twice."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from unittest.mock import patch
+
+from faust.types import TP
+
+from pipeline.adapters.memory_store import MemoryStore
+from pipeline.domain import seen
+from pipeline.ports import Change, Mark
+from pipeline.process.holdings import Holdings, Overtaken
+from pipeline.process.portion import Portion
+from pipeline.process.state import StateProcess
+from pipeline.settings import Names
+from pipeline.worker.lanes import Lanes
+from pipeline.worker.ledger import Ledger
+from pipeline.worker.partitions import Partitions
+from tests.simulation.mutant import mutant, nothing, nothing_async
+
+# the commit, and where reading goes on
+
+
+@mutant
+def commit_compares_nothing() -> Iterator[None]:
+    """Whoever commits last is right."""
+    commit = MemoryStore.commit
+
+    async def blind(self: Any, partition: int, _: Mark | None, change: Change) -> bool:
+        return await commit(self, partition, self._of(partition).watermark, change)
+
+    with patch.object(MemoryStore, "commit", blind):
+        yield
+
+
+@mutant
+def overtaken_is_ignored() -> Iterator[None]:
+    """A refused commit is taken for one that worked."""
+    commit = Holdings.commit
+
+    async def bold(self: Any, change: Change) -> None:
+        try:
+            await commit(self, change)
+        except Overtaken:
+            self.watermark = change.watermark
+
+    with patch.object(Holdings, "commit", bold):
+        yield
+
+
+@mutant
+def cache_kept() -> Iterator[None]:
+    """After a refused commit the entities in memory stay."""
+    start = Holdings.open
+
+    async def attached(self: Any) -> None:
+        kept = dict(self.entities)
+        await start(self)
+        self.entities.update(kept)
+
+    with patch.object(Holdings, "open", attached):
+        yield
+
+
+@mutant
+def ledger_kept() -> Iterator[None]:
+    """... or what is known of positions and log time stays."""
+    start = Holdings.open
+
+    async def attached(self: Any) -> None:
+        ledger = self.ledger
+        await start(self)
+        if ledger.log_time:
+            self.ledger = ledger
+
+    with patch.object(Holdings, "open", attached):
+        yield
+
+
+@mutant
+def no_rewind() -> Iterator[None]:
+    """After a refused commit reading goes on where it was."""
+    apply = Partitions.apply
+
+    async def onward(self: Any, _: Any, partition: int, records: Sequence[Any]) -> None:
+        await apply(self, nothing_async, partition, records)
+
+    with patch.object(Partitions, "apply", onward):
+        yield
+
+
+@mutant
+def committed_offset_decides() -> Iterator[None]:
+    """Reading begins where the group committed, not at the store's watermark."""
+    positions = Partitions.positions
+
+    async def none(self: Any, tps: set[TP]) -> Mapping[TP, int]:
+        await positions(self, tps)
+        return {}
+
+    with (
+        patch.object(Partitions, "positions", none),
+        patch.object(StateProcess, "_see_gap", nothing),
+    ):
+        yield
+
+
+@mutant
+def no_audit() -> Iterator[None]:
+    """A Redis that forgets while nothing comes in goes unnoticed."""
+    with patch.object(Partitions, "audit", nothing_async):
+        yield
+
+
+@mutant
+def gap_asked_for_once_only() -> Iterator[None]:
+    """A second gap at a watermark is believed, also where reading went back in between."""
+    apply = StateProcess.apply
+
+    async def trusting(self: Any, records: Sequence[Any]) -> None:
+        believed = self._behind_gap
+        try:
+            await apply(self, records)
+        finally:
+            self._behind_gap = self._behind_gap or believed
+
+    with patch.object(StateProcess, "apply", trusting):
+        yield
+
+
+# taking things once
+
+
+@mutant
+def positions_not_compared() -> Iterator[None]:
+    """A record that comes again is taken again."""
+    with patch.object(Portion, "_is_new", lambda *_: True):
+        yield
+
+
+@mutant
+def message_ids_not_compared() -> Iterator[None]:
+    """A producer's retry is another event."""
+    with patch.object(seen.Seen, "repeats", lambda *_: False):
+        yield
+
+
+@mutant
+def normalize_commits_first() -> Iterator[None]:
+    """A raw record counts as done before what it became is published."""
+    put = Lanes.put
+
+    def early(self: Any, event: Any) -> None:
+        if event.value.tp.topic == Names().raw:
+            event.ack()
+        put(self, event)
+
+    with patch.object(Lanes, "put", early):
+        yield
+
+
+@mutant
+def stale_batches_handled() -> Iterator[None]:
+    """A batch that was fetched before reading went back is handled after it."""
+    with patch.object(Ledger, "runnable", lambda self, _: not self.frozen):
+        yield

@@ -1,0 +1,122 @@
+"""Faults that the simulation found in the product, each as small as it can be told."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from pipeline.adapters.clock import ManualClock
+from pipeline.adapters.memory_log import MemoryLog, MemoryPublisher
+from pipeline.adapters.memory_store import MemoryStore
+from pipeline.domain.events import Source
+from pipeline.domain.messages import Did, Record, Ref
+from pipeline.ports import Change, Entry, Mark, Unsettled
+from pipeline.process.barrier import Barrier
+from pipeline.process.portion import Place
+from pipeline.process.relay import Pace, Relay
+from pipeline.process.replay import Logged
+from pipeline.process.state import Overtaken, StateProcess
+from pipeline.settings import Names
+from pipeline.wire.records import encode
+from pipeline.wire.segment import decode
+from pipeline.worker.partitions import Partitions
+
+NAMES = Names()
+
+
+def record(offset: int) -> Logged:
+    raw = b'{"type":"page","userId":"u1","name":"Home","messageId":"m%d"}' % offset
+    (event,) = decode(raw, Source(NAMES.raw, 0, offset), 1, "US").events
+    return Logged(offset, 1, None, encode(Record(Ref("person", "u1"), None, None, Did(event))))
+
+
+class SlowStore(MemoryStore):
+    """Reading an outbox takes a step, as over any network."""
+
+    async def outbox(self, *args: Any, **more: Any) -> list[Entry]:
+        await asyncio.sleep(0)
+        return await super().outbox(*args, **more)
+
+
+class UnluckyPublisher(MemoryPublisher):
+    """What became of the first publish nobody knows; nothing did."""
+
+    unlucky = True
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        if self.unlucky:
+            self.unlucky = False
+            raise Unsettled("no answer")
+        await super().publish(entries)
+
+
+def entries(offset: int) -> list[Entry]:
+    return [Entry(Mark(offset, 1), NAMES.contacts, b"k", b"%d" % offset)]
+
+
+async def published(log: MemoryLog) -> None:
+    async with asyncio.timeout(5):
+        while not log.read(NAMES.contacts):  # noqa: ASYNC110  # the log tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_gap_is_not_believed_because_there_once_was_one_at_this_watermark() -> None:
+    """Redis goes back twice to one watermark, the second time with a batch on its way."""
+    store = MemoryStore()
+    process = StateProcess(Place(0, 1, "", NAMES.events), store, lambda _: None)
+    await process.open()
+    await process.apply([record(0), record(1)])
+    past = store.snapshot()
+    for _ in range(2):
+        with pytest.raises(Overtaken):
+            await process.apply([record(5)])
+        await process.open()
+        await process.apply([record(1), record(2)])
+        store.restore(past)
+        await process.open()
+
+    assert process.watermark == Mark(2, 0)
+
+
+async def test_a_first_publish_that_is_unsettled_does_not_stop_the_relay() -> None:
+    """A trim was due at once and for ever, and left no time to read the outbox."""
+    store, log = SlowStore(), MemoryLog(ManualClock(1), NAMES, 1)
+    await store.commit(0, None, Change(Mark(1, 0), outward=entries(0)))
+    relay = Relay(0, store, log, UnluckyPublisher(log, 0), pace=Pace(collect=0.0, trim_outward=0.0))
+    relay.start()
+    try:
+        await published(log)
+    finally:
+        await relay.stop()
+
+
+async def test_what_a_rival_commits_while_its_partition_is_taken_over_is_published() -> None:
+    """The relay has looked into the outboxes, the rival commits, then the process looks."""
+    store, log = MemoryStore(), MemoryLog(ManualClock(1), NAMES, 1)
+    tps = {TP(NAMES.events, 0)}
+    partitions = Partitions(
+        topic=NAMES.events,
+        prefix="",
+        partitions=1,
+        store=store,
+        internal=log,
+        outward=log.outward,
+        urgent=frozenset({NAMES.contacts}),
+        barrier=Barrier(store, log, ManualClock(1), 1, lambda _: b""),
+        committed=lambda *_: None,
+        fail=lambda error: pytest.fail(repr(error)),
+    )
+    rival = StateProcess(Place(0, 1, "", NAMES.events), store, lambda _: None)
+    await rival.open()
+    await partitions.on_assigned(tps)
+    await asyncio.sleep(0.01)
+    await rival.apply([record(0)])
+    change = Change(Mark(2, 0), outward=entries(1))
+    assert await store.commit(0, Mark(1, 0), change)
+    await partitions.positions(tps)
+    try:
+        await published(log)
+    finally:
+        await partitions.on_revoked(tps)
