@@ -13,7 +13,7 @@ Delivery: TypeAlias = Literal["exactly-once", "at-least-once"]
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
-_PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{0,100}")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _MAX_PARTITIONS: Final = 1024
 _MAX_PORT: Final = 65535
@@ -125,6 +125,8 @@ class Settings:
     region: str = "US"
     http_host: str = "127.0.0.1"
     http_port: int = 6066
+    instance: str | None = None
+    """The worker's name in its group, kept over restarts: static membership (KIP-345)."""
     write_keys_file: Path | None = None
 
 
@@ -145,6 +147,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         region=_region(environ),
         http_host=http_host,
         http_port=http_port,
+        instance=_instance(environ),
         write_keys_file=None if write_keys is None else Path(write_keys),
     )
 
@@ -238,10 +241,18 @@ def _partitions(environ: Mapping[str, str]) -> int:
 
 
 def _prefix(environ: Mapping[str, str]) -> str:
-    value = _value(environ, "PIPELINE_PREFIX") or ""
-    if not _PREFIX.fullmatch(value):
+    return _name(environ, "PIPELINE_PREFIX") or ""
+
+
+def _instance(environ: Mapping[str, str]) -> str | None:
+    return _name(environ, "PIPELINE_INSTANCE")
+
+
+def _name(environ: Mapping[str, str], variable: str) -> str | None:
+    value = _value(environ, variable)
+    if value is not None and not _NAME.fullmatch(value):
         raise SettingsError(
-            f"PIPELINE_PREFIX: {value!r}: use at most 100 letters, digits, dots, dashes and"
+            f"{variable}: {value!r}: use at most 100 letters, digits, dots, dashes and"
             " underscores, as topic names do"
         )
     return value

@@ -15,6 +15,7 @@ from faust.types import TP
 from pipeline.ports import (
     Fenced,
     InternalPublisher,
+    LogUnavailable,
     Mark,
     OutwardPublisher,
     Store,
@@ -27,6 +28,9 @@ from pipeline.process.state import Committed, Overtaken, StateProcess
 from pipeline.worker.options import EARLIEST
 
 FENCE_SECONDS: Final = 3.0
+LOG_SECONDS: Final = 120.0
+"""How long brokers may be silent while partitions are taken over, as the relay waits for them."""
+_PAUSE: Final = 0.5
 LEADER: Final = 0
 """The partition whose owner runs the barrier."""
 
@@ -69,8 +73,10 @@ class Partitions:
         fail: Callable[[BaseException], None],
         overtaken: Callable[[], None] = lambda: None,
         check: Check = _unchecked,
+        patience: float = LOG_SECONDS,
     ) -> None:
         """`outward` makes a partition's publisher; `fail` ends the worker."""
+        self._patience = patience
         self._overtaken = overtaken
         self._check = check
         self._topic = topic
@@ -119,8 +125,20 @@ class Partitions:
     async def _open(self, processes: Mapping[int, StateProcess]) -> Mapping[int, int]:
         """Where the store stands for these; returns where to read from."""
         await asyncio.gather(*(process.open() for process in processes.values()))
-        starts = await self._check({n: process.stored for n, process in processes.items()})
+        starts = await self._begins({n: process.stored for n, process in processes.items()})
         return {n: max(process.begin, starts.get(n, 0)) for n, process in processes.items()}
+
+    async def _begins(self, stored: Mapping[int, Mark | None]) -> Mapping[int, int]:
+        """What the check says, once the brokers answer: without them nothing is read anyway."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
+        while True:
+            try:
+                return await self._check(stored)
+            except LogUnavailable:
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(_PAUSE)
 
     def _relay(self, number: int) -> Relay:
         relay = Relay(

@@ -57,7 +57,7 @@ class Worker:
             check=self.guard.check,
         )
         self.app: BatchApp = make_app(
-            Options(settings.kafka, names.worker_group),
+            Options(settings.kafka, names.worker_group, settings.instance),
             raw=names.raw,
             events=names.events,
             normalize=self._normalize,

@@ -90,3 +90,10 @@ def test_names_have_the_prefix() -> None:
     assert names.transactional_id(3) == "eu.relay-3"
     assert names.keys(3) == b"eu.{p3}:"
     assert names.pipeline_key("guard") == b"eu.{pipeline}:guard"
+
+
+def test_a_worker_may_keep_its_name_in_the_group() -> None:
+    assert load({}).instance is None
+    assert load({"PIPELINE_INSTANCE": "worker-0"}).instance == "worker-0"
+    with pytest.raises(SettingsError, match="PIPELINE_INSTANCE"):
+        load({"PIPELINE_INSTANCE": "worker 0"})

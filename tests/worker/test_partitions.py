@@ -1,7 +1,7 @@
 """Partitions of a living worker whose store forgets something, on the memory parts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import orjson
 import pytest
@@ -11,7 +11,7 @@ from faust.types import TP
 from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog, Record
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.ports import Change, Entry, Mark
+from pipeline.ports import Change, Entry, LogUnavailable, Mark
 from pipeline.process.barrier import Barrier
 from pipeline.process.belonging import Refused
 from pipeline.process.guard import Guard
@@ -35,10 +35,12 @@ class World:
         self.log = MemoryLog(self.clock, NAMES, PARTITIONS)
         self.at = dict.fromkeys(range(PARTITIONS), 0)
         self.lost = self.overtaken = 0
+        self.silent = 0
+        """So often the brokers do not answer."""
         self._raw = 0
         self._normalizer = Normalizer(PARTITIONS, "US", NAMES.events, NAMES.dead_letters)
 
-    async def start(self) -> None:
+    async def start(self, patience: float = 10.0) -> None:
         def lost() -> None:
             self.lost += 1
 
@@ -58,6 +60,13 @@ class World:
             patience=0.0,
         )
         await guard.enter()
+
+        async def check(marks: Mapping[int, Mark | None]) -> Mapping[int, int]:
+            if self.silent > 0:
+                self.silent -= 1
+                raise LogUnavailable("no answer")
+            return await guard.check(marks)
+
         self.partitions = Partitions(
             topic=NAMES.events,
             prefix="",
@@ -70,7 +79,8 @@ class World:
             committed=lambda *_: None,
             fail=fail,
             overtaken=overtaken,
-            check=guard.check,
+            check=check,
+            patience=patience,
         )
         await self.partitions.on_assigned(TPS)
         for tp, offset in (await self.partitions.positions(TPS)).items():
@@ -265,3 +275,19 @@ async def test_a_log_made_anew_with_the_same_length_halts_at_take_over(world: Wo
     assert world.at[1] == len(last) - 1
     with pytest.raises(Halted, match="is not the one that was taken there"):
         await world.settle()
+
+
+async def test_brokers_that_are_silent_for_a_moment_do_not_end_a_takeover(world: World) -> None:
+    await world.partitions.close()
+    world.silent = 1
+    await world.start()
+    assert world.silent == 0
+    assert world.partitions.owned == list(range(PARTITIONS))
+
+
+async def test_brokers_that_stay_silent_end_it(world: World) -> None:
+    await world.partitions.close()
+    world.silent = 100
+    with pytest.raises(LogUnavailable):
+        await world.start(patience=0.0)
+    assert world.silent == 99
