@@ -169,3 +169,22 @@ async def test_keys_of_a_partition_share_a_slot_and_the_prefix(
     stem = names.prefix.encode() + b"{p7}:"
     assert sorted(found) == [stem + end for end in (b"due", b"e:k", b"int", b"out", b"wm")]
     await client.aclose()
+
+
+async def test_whoever_reads_without_end_ends_when_cancelled_at_any_moment(
+    store: RedisStore,
+) -> None:
+    """redis-py sends within `asyncio.wait_for`, which loses a cancellation as it ends (3.11)."""
+    await store.commit(0, None, change(0))
+
+    async def reads() -> None:
+        while True:
+            await store.load(0, [b"k"])
+
+    for turns in range(80):
+        reading = asyncio.create_task(reads())
+        for _ in range(20 + turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        done, _ = await asyncio.wait([reading], timeout=2)
+        assert done, f"not cancelled after {turns} turns"
