@@ -14,7 +14,7 @@ import orjson
 from pipeline.adapters import kafka_publishers, kafka_transactions
 from pipeline.domain.messages import Erase, Record, Ref
 from pipeline.domain.turn import Rules
-from pipeline.process import holdings
+from pipeline.process import holdings, state
 from pipeline.process.shelf import rules_of
 from pipeline.rulebook.compile import canonical_document
 from pipeline.rulebook.load import Document, document_digest
@@ -58,9 +58,13 @@ class Outcome:
     """What happened, a line each."""
 
 
+PORTIONS = (1, 2, 3, state.PORTION_MAX)
+"""Of a commit; small ones so that a tick takes several of them."""
+
+
 def run(seed: int) -> Outcome:
     """Raises `Failed` where something does not hold."""
-    with patched():
+    with patched(), patch.object(state, "PORTION_MAX", Random(f"portion:{seed}").choice(PORTIONS)):
         return _Run(seed).run()
 
 
