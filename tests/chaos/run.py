@@ -140,6 +140,8 @@ async def _open(
             "PIPELINE_PARTITIONS": str(PARTITIONS),
             "PIPELINE_PREFIX": pipe.names.prefix,
             "CHAOS_MUTANT": plan.mutant or "",
+            # some are static members of the group, some are not
+            "PIPELINE_INSTANCE": f"worker-{number}" if number % 3 else "",
         }
         home = folder / f"worker-{number}"
         scene.workers.append(ChaosWorker(number, environment, home, link))
