@@ -146,6 +146,11 @@ class GuardStore(Protocol):
     async def watermark(self, partition: int) -> Mark | None:
         """As `Store` has it."""
 
+    async def outbox(
+        self, partition: int, *, internal: bool, after: Mark | None, limit: int
+    ) -> list[Entry]:
+        """As `Store` has it."""
+
     async def identity(self) -> bytes | None:
         """What was written down when this state began; None where nothing was."""
 

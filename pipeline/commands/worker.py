@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.option(
     "--accept-repeats",
     is_flag=True,
-    help="With --rebuild: although what was published may be published again.",
+    help="Although what was published may be published again: with --rebuild, or where Kafka has"
+    " forgotten how far it was.",
 )
 def command(*, verbose: bool, rebuild: bool, accept_loss: bool, accept_repeats: bool) -> None:
     """One Faust worker: normalize and state agents. More of them take more partitions.
@@ -36,13 +37,14 @@ def command(*, verbose: bool, rebuild: bool, accept_loss: bool, accept_repeats: 
     from pipeline.process.guard import Rebuild
     from pipeline.worker.logs import configure
 
-    if not rebuild and (accept_loss or accept_repeats):
-        raise Failure("--accept-loss and --accept-repeats go with --rebuild")
+    if accept_loss and not rebuild:
+        raise Failure("--accept-loss goes with --rebuild")
     configure(verbose=verbose)
-    run(_work(reachable(), Rebuild(accept_loss, accept_repeats) if rebuild else None))
+    again = Rebuild(accept_loss, accept_repeats) if rebuild else None
+    run(_work(reachable(), again, repeats=accept_repeats))
 
 
-async def _work(settings: Settings, rebuild: "Rebuild | None") -> None:
+async def _work(settings: Settings, rebuild: "Rebuild | None", *, repeats: bool) -> None:
     from pipeline.worker.doors import PortTaken
     from pipeline.worker.lanes import HandlerFailed
     from pipeline.worker.thread import PositionLost, TopicMissing
@@ -53,7 +55,7 @@ async def _work(settings: Settings, rebuild: "Rebuild | None") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await serve(settings, stop, rebuild=rebuild)
+        await serve(settings, stop, rebuild=rebuild, repeats=repeats)
     except PortTaken as error:
         raise Failure(str(error)) from None
     except (Halted, PositionLost, TopicMissing) as error:

@@ -29,6 +29,11 @@ class Claim(NamedTuple):
     ref: EventRef
     own_id: str
 
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """By its own time, then its event's."""
+        return (self.timestamp, self.ref.time, self.ref.message_id)
+
 
 @dataclass(slots=True)
 class OptOut:

@@ -27,6 +27,8 @@ from pipeline.domain.weighing import NOBODY, evidence
 
 PATIENCE: Final = DAY
 """How long an opt-in waits for an address (rule 14), in log time."""
+WAITING_MAX: Final = 100
+"""Opt-ins that wait; beyond it the one that is the oldest by its own timestamp does no longer."""
 
 
 def said_by(event: Event, turn: Turn) -> Iterable[Said | Ignored]:
@@ -78,6 +80,7 @@ def _apply(profile: Profile, who: Who, event: Event, said: Said, turn: Turn) -> 
         _tell(claim, who, primary, turn)
     elif claim.subscribed:
         profile.waiting.append(Waiting(claim, turn.now + PATIENCE))
+        bound(profile, who, turn)
     else:
         _everywhere(profile, who, claim, None, turn)
 
@@ -107,9 +110,19 @@ def tick(profile: Profile, who: Who, turn: Turn) -> None:
     """Opt-ins that waited long enough are ignored."""
     over = [waiting for waiting in profile.waiting if waiting.until <= turn.now]
     for waiting in over:
-        kind = CHANNEL_KIND[waiting.claim.channel]
-        turn.say(evidence(waiting.claim, who, None, kind, "without_address", turn.now))
-        profile.waiting.remove(waiting)
+        _give_up(profile, who, waiting, turn)
+
+
+def bound(profile: Profile, who: Who, turn: Turn) -> None:
+    """Of too many that wait some are ignored before their time."""
+    while len(profile.waiting) > WAITING_MAX:
+        _give_up(profile, who, min(profile.waiting, key=lambda each: each.claim.order), turn)
+
+
+def _give_up(profile: Profile, who: Who, waiting: Waiting, turn: Turn) -> None:
+    kind = CHANNEL_KIND[waiting.claim.channel]
+    turn.say(evidence(waiting.claim, who, None, kind, "without_address", turn.now))
+    profile.waiting.remove(waiting)
 
 
 def count_for_named(event: Event, turn: Turn) -> None:

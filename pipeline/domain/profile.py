@@ -20,6 +20,8 @@ TRAIT_CHARACTERS_MAX: Final = 256 * 1024
 """Of all traits together, as text: one entity must fit one record when it is handed over."""
 FACTS_MAX: Final = 2_000
 """Starts and cancels of all journeys and keys together."""
+OPT_OUTS_MAX: Final = 100
+"""Remembered of one channel; beyond it the oldest goes: what it means the newer ones mean, too."""
 KINDS: Final[tuple[AddressKind, ...]] = ("phone", "email")
 
 
@@ -164,6 +166,9 @@ class Profile:
                 _extend(mine.applied, opt_out.applied)
                 return
         self.opt_outs.append(opt_out)
+        alike = [each for each in self.opt_outs if each.claim.channel == opt_out.claim.channel]
+        if len(alike) > OPT_OUTS_MAX:
+            self.opt_outs.remove(min(alike, key=lambda each: each.claim.order))
 
     def contact(self, who: Who) -> Contact | None:
         """As the `contacts` topic shows it; None without phone and email."""

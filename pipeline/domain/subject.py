@@ -173,6 +173,7 @@ def join(subject: Subject, other: Profile, turn: Turn) -> None:
         consent.bind(profile, subject.who, kind, everything, turn)
         # what the other side remembered also means the addresses that were here before
         consent.bind(profile, subject.who, kind, mine, turn)
+    consent.bound(profile, subject.who, turn)
     _hold(subject, set(profile.phones.known()), set(profile.emails.known()), turn)
     for journey, keys in other.journeys.items():
         versions = turn.rules.of(journey)

@@ -77,8 +77,11 @@ class Guard:
         self._leave = leave
         self._known: Identity | None = None
 
-    async def enter(self, rebuild: Rebuild | None = None) -> None:
-        """See that the worker may begin. Raises `Refused`."""
+    async def enter(self, rebuild: Rebuild | None = None, *, repeats: bool = False) -> None:
+        """See that the worker may begin. Raises `Refused`.
+
+        `repeats`: what is left in the outboxes may be published again.
+        """
         same_count(self._events, len(await self._log.bounds()), self._partitions)
         # in this order: what others do meanwhile must not look like more than there is
         places = await self._log.places() if self._exactly_once else {}
@@ -104,6 +107,8 @@ class Guard:
         same(known, mine)
         self._known = known
         await self.check(marks)
+        if self._exactly_once and not places and not repeats:
+            await self._nothing_left()
         within_published(self._events, places, await self._settled(places))
 
     async def check(self, marks: Marks) -> Mapping[int, int]:
@@ -187,6 +192,21 @@ class Guard:
                 )
             self._lost()
         await self._store.identify(encode_identity(self._known))
+
+    async def _nothing_left(self) -> None:
+        """Kafka knows no place: where something was published it has forgotten them."""
+        if not await self._log.published():
+            return
+        numbers = range(self._partitions)
+        left = await asyncio.gather(
+            *(self._store.outbox(n, internal=False, after=None, limit=1) for n in numbers)
+        )
+        if found := [n for n in numbers if left[n]]:
+            raise Refused(
+                "Kafka has forgotten how far outputs were published (no worker ran for longer than"
+                f" offsets.retention.minutes), and Redis still holds some ({some(found)}) that may"
+                " have gone out: `pipeline worker --accept-repeats` publishes them, perhaps again"
+            )
 
     async def _knows_published(self) -> bool:
         if not self._exactly_once:

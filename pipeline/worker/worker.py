@@ -149,6 +149,8 @@ async def serve(
     stop: asyncio.Event,
     opened: Callable[[int], None] = lambda _: None,
     rebuild: Rebuild | None = None,
+    *,
+    repeats: bool = False,
 ) -> None:
     """Connect, open the doors (`opened` is told their port), work until `stop`.
 
@@ -161,7 +163,7 @@ async def serve(
     metrics = Metrics()
     async with connected(settings) as parts:
         worker = Worker(settings, parts, metrics)
-        await worker.guard.enter(rebuild)
+        await worker.guard.enter(rebuild, repeats=repeats)
         host, port = settings.http_host, settings.http_port
         async with doors(host, port, metrics, worker.ready, worker.observe) as bound:
             opened(bound)

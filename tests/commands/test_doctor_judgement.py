@@ -1,11 +1,15 @@
 """What `doctor` makes of what brokers and Redis say of themselves."""
 
+import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from pipeline.commands.doctor_checks import broker_clock
 from pipeline.commands.doctor_kafka import Durability, judge
 from pipeline.commands.doctor_redis import Finding, _exclusive, _memory, _persistence, _replicas
+from pipeline.settings import Settings
 
 SOUND = Durability(
     brokers=3,
@@ -94,3 +98,25 @@ def test_a_redis_that_is_almost_full_or_cannot_write_is_told() -> None:
     assert "90%" in finding.what
     failing = {"aof_enabled": 1, "aof_last_write_status": "err"}
     assert _persistence(failing, "always").level == "fatal"
+
+
+class Newest:
+    """A reader of a log whose newest record has this append time."""
+
+    def __init__(self, timestamp: int) -> None:
+        self.timestamp = timestamp
+
+    async def ends(self, _: str) -> dict[int, int]:
+        return {0: 5}
+
+    async def at(self, *_: object) -> "Newest":
+        return self
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(0, 0), (60_000, 1)])
+def test_brokers_whose_clock_runs_ahead_are_told(ahead: int, told: int) -> None:
+    now = 1_772_000_000_000
+    pipeline = SimpleNamespace(settings=Settings(), reader=Newest(now + ahead))
+    found = asyncio.run(broker_clock(pipeline, now))  # type: ignore[arg-type]  # what it asks of it
+    assert [finding.level for finding in found] == ["warn"] * told
+    assert all("60.0 s ahead" in finding.what for finding in found)

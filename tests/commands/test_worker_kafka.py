@@ -313,4 +313,4 @@ def test_a_topic_of_garbage_halts_the_worker_before_all_of_it_is_in_the_dead_let
 def test_only_a_rebuild_takes_what_goes_with_one(call: Call) -> None:
     told = call("worker", "--accept-loss")
     assert told.status == 2
-    assert "go with --rebuild" in told.err
+    assert "goes with --rebuild" in told.err

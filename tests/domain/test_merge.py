@@ -63,3 +63,15 @@ def test_joining_the_same_twice_changes_nothing(events: list[object]) -> None:
     profile = learned(without_ties(events))
 
     assert essence(joined(profile, profile)) == essence(profile)
+
+
+@given(st.lists(identifies(), max_size=9), st.integers(0, 9), st.integers(0, 9))
+def test_of_three_it_does_not_matter_who_is_merged_first(
+    events: list[object], cut: int, other_cut: int
+) -> None:
+    events = without_ties(events)
+    low, high = sorted((cut, other_cut))
+    one, two, three = (learned(events[:low]), learned(events[low:high]), learned(events[high:]))
+
+    assert essence(joined(joined(one, two), three)) == essence(joined(one, joined(two, three)))
+    assert essence(joined(joined(three, one), two)) == essence(joined(one, joined(two, three)))

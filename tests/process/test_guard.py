@@ -8,7 +8,7 @@ from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.messages import Erase, Position, Record, Ref
-from pipeline.ports import Bounds, Change, Mark
+from pipeline.ports import Bounds, Change, Entry, Mark
 from pipeline.process.belonging import Refused
 from pipeline.process.garbage import RUN_MAX, WINDOW, Garbage
 from pipeline.process.guard import Guard, Rebuild
@@ -335,3 +335,27 @@ def test_a_share_is_one_of_the_last_records() -> None:
         assert garbage.take(0, 100, Normalized()) is None
     told = [garbage.take(0, 100, Normalized(bad=90)) for _ in range(50)]
     assert told.index(next(filter(None, told))) == 27
+
+
+async def test_outputs_left_beside_a_forgotten_place_are_refused_and_may_be_accepted(
+    world: World,
+) -> None:
+    await world.used()
+    before = await world.store.watermark(0)
+    left = Entry(Mark(5, 1), NAMES.decisions, b"k", b"{}")
+    assert await world.store.commit(0, before, Change(Mark(6, 0), outward=[left]))
+    world.write(0, b"x")
+    await world.worker().enter()  # the place is known
+    world.log.reached.clear()
+    text = await refused(world.worker())
+    assert text.startswith("Kafka has forgotten how far outputs were published")
+    assert "partitions 0)" in text
+    await world.worker().enter(repeats=True)
+
+
+async def test_outputs_left_before_anything_was_ever_published_are_no_matter(world: World) -> None:
+    await world.worker().enter()
+    world.write(0, DATA)
+    left = Entry(Mark(0, 1), NAMES.decisions, b"k", b"{}")
+    assert await world.store.commit(0, None, Change(Mark(1, 0), outward=[left]))
+    await world.worker().enter()

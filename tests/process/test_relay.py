@@ -122,6 +122,22 @@ async def test_a_successor_publishes_the_rest_and_nothing_twice(world: World) ->
     await until(lambda: world.published() == [0, 1, 2])
 
 
+async def test_what_was_published_is_not_published_again_into_a_topic_that_was_emptied(
+    world: World,
+) -> None:
+    first = world.relay(pace=Pace(collect=0.0, trim_outward=99.0))
+    first.start()
+    await world.commit(0, first)
+    await until(lambda: world.published() == [0])
+    await first.stop()
+    world.log.cut(NAMES.contacts, 0, 0)
+    second = world.relay()
+    second.start()
+    await world.commit(1, second)
+    await until(lambda: second.idle and world.published() != [])
+    assert world.published() == [1]
+
+
 async def test_nothing_outward_opens_nothing(world: World) -> None:
     relay = world.relay()
     relay.start()
