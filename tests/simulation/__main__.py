@@ -64,6 +64,7 @@ def chunk(
 ) -> Summary:
     """Run these; stop at `most` failures. `trace` prints what happened also where all is well."""
     summary = Summary()
+    gc.collect()  # what is frozen is never freed: only what lasts may be
     gc.freeze()
     with MUTANTS[mutant]() if mutant else nullcontext():
         for seed in seeds:
@@ -93,12 +94,17 @@ def main(args: Sequence[str]) -> int:
     if given.mutant or given.trace or given.seeds <= CHUNK or given.processes == 1:
         most = 1 if given.mutant else STORIES
         total = chunk(range(given.first, end), given.mutant, most, given.trace)
+        tell(total)
     else:
         total = spread(range(given.first, end), given.processes)
-    for seed in sorted(total.stories)[:STORIES]:
-        print(total.stories[seed], end="\n\n")
     print(total.line(time.monotonic() - began))
     return 1 if total.stories else 0
+
+
+def tell(summary: Summary) -> None:
+    """The stories of some failures."""
+    for seed in sorted(summary.stories)[:STORIES]:
+        print(summary.stories[seed], end="\n\n", flush=True)
 
 
 def spread(seeds: range, processes: int) -> Summary:
@@ -107,6 +113,8 @@ def spread(seeds: range, processes: int) -> Summary:
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     with ProcessPoolExecutor(processes) as pool:
         for done, part in enumerate(pool.map(chunk, chunks), 1):
+            if len(total.stories) < STORIES:
+                tell(part)
             total.join(part)
             if done % 80 == 0:
                 print(f"{total.seeds:,} seeds, {len(total.stories)} failed", flush=True)

@@ -127,8 +127,8 @@ class Client:
     async def load(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         return await self._ask(lambda server: at_once(server.load(partition, keys)))
 
-    async def due(self, partition: int, until: int, limit: int) -> list[bytes]:
-        return await self._ask(lambda server: at_once(server.due(partition, until, limit)))
+    async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
+        return await self._ask(lambda server: at_once(server.due(partition, until, limit, skip)))
 
     async def commit(self, partition: int, expected: Mark | None, change: Change) -> bool:
         token = next(_attempts)
