@@ -73,8 +73,11 @@ class Store(Protocol):
     async def load(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """The entities' bytes, in the order of the keys; one round trip."""
 
-    async def due(self, partition: int, until: int, limit: int) -> list[bytes]:
-        """Keys of entities due at or before `until`, by (instant, key); at most `limit`."""
+    async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
+        """Keys of entities due at or before `until`, by (instant, key).
+
+        At most `limit`, after the first `skip` of them.
+        """
 
     async def commit(self, partition: int, expected: Mark | None, change: Change) -> bool:
         """Write all of `change` if the watermark still is `expected`, else nothing and False."""

@@ -54,6 +54,11 @@ class Names:
         return self.of("journey.decisions")
 
     @property
+    def shadow(self) -> str:
+        """The topic of what journeys in shadow would have sent and decided."""
+        return self.of("journey.shadow")
+
+    @property
     def contacts(self) -> str:
         """The compacted topic of contacts."""
         return self.of("contacts")

@@ -157,7 +157,7 @@ class KafkaGuardLog:
         """See `GuardLog`."""
         reader = KafkaReader(self._kafka, self._connection)
         records = reader.read(self._names.events, wanted=lambda kept: wanted(kept.value or b""))
-        async with aclosing(records) as found:  # type: ignore[type-var]
+        async with aclosing(records) as found:
             async for kept in found:
                 return kept.partition, kept.offset
         return None

@@ -1,6 +1,6 @@
 """Reads topics from their beginning to what is their end now; belongs to no group."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -70,7 +70,7 @@ class KafkaReader:
         wanted: Wanted = _all,
         begin: Mapping[int, int] | None = None,
         seen: Seen = _nobody,
-    ) -> AsyncIterator[Kept]:
+    ) -> AsyncGenerator[Kept, None]:
         """The wanted records up to the current end, in order within each partition.
 
         `begin` gives the partitions to read and where from; without it all of them from their

@@ -64,11 +64,11 @@ class MemoryStore:
         entities = self._of(partition).entities
         return [entities.get(key) for key in keys]
 
-    async def due(self, partition: int, until: int, limit: int) -> list[bytes]:
+    async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
         """See `Store`."""
         index = self._of(partition).index
         end = bisect_right(index, until, key=lambda item: item[0])
-        return [key for _, key in index[: min(end, limit)]]
+        return [key for _, key in index[skip : min(end, skip + limit)]]
 
     async def commit(self, partition: int, expected: Mark | None, change: Change) -> bool:
         """See `Store`."""

@@ -71,12 +71,12 @@ class RedisStore:
         found: list[bytes | None] = await self._do(lambda: self._client.mget(names))
         return found
 
-    async def due(self, partition: int, until: int, limit: int) -> list[bytes]:
+    async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
         """See `Store`."""
         index = self._of(partition).due
         found: list[bytes] = await self._do(
             lambda: self._client.execute_command(
-                "ZRANGEBYSCORE", index, "-inf", until, "LIMIT", 0, limit
+                "ZRANGEBYSCORE", index, "-inf", until, "LIMIT", skip, limit
             )
         )
         return found

@@ -63,6 +63,7 @@ def specs(names: Names, partitions: int) -> list[TopicSpec]:
         TopicSpec(names.events, partitions, events, fixed=True),
         TopicSpec(names.triggers, _OUTWARD_PARTITIONS, days(30)),
         TopicSpec(names.decisions, _OUTWARD_PARTITIONS, days(90)),
+        TopicSpec(names.shadow, _OUTWARD_PARTITIONS, days(90)),
         TopicSpec(names.contacts, _OUTWARD_PARTITIONS, compacted),
         TopicSpec(names.optins, _OUTWARD_PARTITIONS, compacted),
         TopicSpec(names.evidence, _OUTWARD_PARTITIONS, forever),

@@ -100,6 +100,11 @@ class Limit:
     per: int
     scope: Scope
 
+    @property
+    def of_person(self) -> bool:
+        """Whether it counts what went to a person, wherever."""
+        return self.scope == "person"
+
 
 @dataclass(frozen=True, slots=True)
 class CallingRules:
@@ -128,6 +133,19 @@ class CallingRules:
         for each in found:
             unique.setdefault((each.week, each.holidays), each)
         return list(unique.values())
+
+    @property
+    def counts_persons(self) -> bool:
+        """Whether any limit counts what went to a person."""
+        return any(limit.of_person for limit in self.limits)
+
+    def remembers(self, channel: Channel, scope: Scope) -> int:
+        """How long (ms) a trigger of this channel counts, for the longest limit there is.
+
+        Wherever that applies: somebody may be there next time.
+        """
+        counting = [each for each in self.limits if each.scope == scope]
+        return max((each.per for each in counting if channel in each.applies.channels), default=0)
 
     def limits_for(self, place: Place, channel: Channel) -> list[Limit]:
         """The limits on triggers of this channel for somebody there."""

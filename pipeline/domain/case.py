@@ -4,11 +4,14 @@ The case knows nobody. What it decides it has told by who has the anchor event, 
 go by then; a step that is due it has judged by them.
 """
 
+from pipeline.domain import rulings
 from pipeline.domain.entities import Case
 from pipeline.domain.facts import Settled, Start
 from pipeline.domain.ids import trigger_id
 from pipeline.domain.messages import Ask, Decided, EraseCase, Message, Noted, Recall, Ref
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
+from pipeline.domain.rulings import rule
+from pipeline.domain.schedule import steps_of
 from pipeline.domain.subject import decision, who_is
 from pipeline.domain.turn import Turn
 
@@ -35,6 +38,7 @@ def _note(case: Case, noted: Noted, turn: Turn) -> None:
             turn.count("too_many_starts")
             return
         _tell(case, review(facts, versions, turn.now), turn)
+        _tell(case, rule(facts, versions, turn.now), turn)
     if cancel is not None and facts.add_cancel(cancel):
         _tell(case, review(facts, versions, turn.now, [cancel]), turn)
 
@@ -55,6 +59,7 @@ def _tell(case: Case, result: Review, turn: Turn) -> None:
 def tick(case: Case, turn: Turn) -> None:
     """Have what is due judged by who has the anchor, in the order of rule 8."""
     versions = turn.rules.of(case.journey)
+    _tell(case, rule(case.facts, versions, turn.now), turn)
     result = pass_time(case.facts, versions, turn.now)
     _tell(case, result, turn)
     for due in sorted(result.judge, key=lambda step: step.order):
@@ -64,6 +69,13 @@ def tick(case: Case, turn: Turn) -> None:
     forget(case.facts, versions, turn.now)
 
 
+def visit(case: Case, turn: Turn) -> bool:
+    """A rulebook came into force that means what is open; whether anything is other than before."""
+    result, changed = rulings.visit(case.facts, turn.rules.of(case.journey), turn.now)
+    _tell(case, result, turn)
+    return changed
+
+
 def _erase(case: Case, erased: EraseCase, turn: Turn) -> None:
     """Rule 20: their waits end and stay ended for the starts of others; their data goes."""
     versions = turn.rules.of(case.journey)
@@ -71,7 +83,7 @@ def _erase(case: Case, erased: EraseCase, turn: Turn) -> None:
         if _holder(start) not in erased.holders:
             continue
         journey = versions[start.version]
-        for step in journey.steps if start.standing == ("open", "") else ():
+        for step in steps_of(journey, start) if start.standing == ("open", "") else ():
             if step.number not in start.settled:
                 start.settled[step.number] = Settled("erased", turn.now)
                 verdict = Verdict(journey, start, step.number, "erased", "erasure")

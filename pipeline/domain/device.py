@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from pipeline.domain import erasure, postponing, subject
+from pipeline.domain import erasure, subject
 from pipeline.domain.entities import Device, Link
 from pipeline.domain.events import Event
 from pipeline.domain.messages import (
@@ -15,7 +15,9 @@ from pipeline.domain.messages import (
     Ended,
     Erase,
     Handover,
+    InLine,
     Inquired,
+    Judged,
     Message,
     Postponed,
     Previous,
@@ -30,7 +32,7 @@ from pipeline.domain.profile import Profile
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
 
-Answerable: TypeAlias = Ask | Decided | Recall | Postponed | Ended
+Answerable: TypeAlias = Ask | Decided | Recall | subject.News
 
 LINKS_MAX: Final = 256
 """A device in a shop can see thousands of people; what is older counts for late events alone."""
@@ -50,7 +52,7 @@ def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
         case Suppress(user_ids):
             # a device that others used too is not theirs alone: what falls to them is dropped there
             device.erased = all(link.user_id in user_ids for link in device.links)
-        case Ask() | Decided() | Recall() | Postponed() | Ended():
+        case Ask() | Decided() | Recall() | InLine() | Judged() | Postponed() | Ended():
             _answer(device, ref, message, turn)
         case _:
             raise TypeError(type(message))
@@ -173,9 +175,7 @@ def _answer(device: Device, ref: Ref, message: Answerable, turn: Turn) -> None:
             subject.ask(me, message, turn)
         case Recall(trigger, cause):
             subject.recall(me, trigger, cause, turn)
-        case Postponed(attempt) if not device.erased:
-            postponing.keep(device.profile, attempt)
-        case Ended():
-            postponing.end(device.profile, me.who, message, turn)
+        case InLine() | Judged() | Postponed() | Ended() if not device.erased:
+            subject.follow(me, message, turn)
         case _:
             turn.count("erased")

@@ -17,7 +17,8 @@ def erase(subject: Subject, turn: Turn) -> None:
     for journey, keys in profile.journeys.items():
         for key, facts in keys.items():
             _end(facts, journey, key, subject, turn)
-    for attempt in profile.postponed.values():
+    in_line = [queued.attempt for queued in profile.caps.line.values()] if profile.caps else []
+    for attempt in (*profile.postponed.values(), *in_line):
         turn.say(decision_on(attempt, "erased", "erasure", turn.now))
     for trigger, sent in profile.sent.items():
         turn.tell(Ref("address", sent.address), Recalled(trigger, erased=True, cause=None))

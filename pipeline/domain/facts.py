@@ -5,7 +5,7 @@ can matter; the waits are derived from them (`waits.py`). What was decided stays
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.domain.events import Event, Source
 
@@ -42,13 +42,23 @@ class Settled:
     at: int
 
 
+class Former(NamedTuple):
+    """A version that a start was pinned to, up to the log time of a re-evaluation."""
+
+    version: int
+    until: int
+
+
 @dataclass(slots=True)
 class Start:
     """One start of a journey. It is the anchor of a wait where the derivation says so.
 
     `holder_kind` and `holder_id` tell who has the event (rule 4), asked where the facts live in
     a case. `known`: it stood as a wait before. `closed`: it may not open one any more, since
-    what it was told apart by has been forgotten; `ended`: so was the cancel that ended its wait.
+    what it was told apart by has been forgotten; `ended`: so was the cancel that ended its wait, or
+    an apply dropped it. `former`: versions that it went on from, oldest first.
+    `dates`: the deadlines that it names itself, by step; kept apart from its properties, since
+    they outlive these (an erasure).
     """
 
     own_id: str
@@ -65,6 +75,8 @@ class Start:
     closed: bool = False
     ended: int | None = None
     standing: tuple[Outcome | Literal["open"], str] | None = None
+    dates: dict[int, int] = field(default_factory=dict)
+    former: tuple[Former, ...] = ()
 
     @property
     def order(self) -> tuple[int, str, str]:

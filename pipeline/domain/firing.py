@@ -2,20 +2,24 @@
 
 from dataclasses import replace
 
+from pipeline.domain.caps import FIRED_MAX
 from pipeline.domain.entities import Address, Cause, Held, OpenTrigger
 from pipeline.domain.events import Channel
 from pipeline.domain.facts import EventRef
-from pipeline.domain.messages import Ended, Postponed, Recalled, who_ref
+from pipeline.domain.messages import Ended, Judged, Postponed, Recalled, who_ref
 from pipeline.domain.outputs import (
+    PAUSED,
     Attempt,
     Consent,
     Gate,
     Happening,
     Retraction,
     RetractionReason,
+    Room,
     Trigger,
     decision_on,
 )
+from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Turn
 
 ERASED, OPTED_OUT, CANCELLED = range(3)
@@ -25,9 +29,23 @@ ERASED, OPTED_OUT, CANCELLED = range(3)
 def attempt_now(address: Address, attempt: Attempt, turn: Turn) -> None:
     """The gates that are the address's own: consent, cooldown, limits, calling window."""
     consent = address.consents.get(attempt.channel)
+    if turn.now > attempt.expires_at:  # it was in the queue for long
+        late = turn.rules.of(attempt.journey).too_late(attempt.expires_at)
+        turn.say(decision_on(attempt, "expired", late, turn.now))
+        _answer(attempt, None, turn)
+        return
+    versions = turn.rules.of(attempt.journey)
+    if attempt.version < versions.ruling.drop:  # an apply overtook it
+        turn.say(decision_on(attempt, "superseded", "dropped", turn.now))
+        _answer(attempt, None, turn)
+        return
+    if versions.paused:
+        _postpone(address, replace(attempt, opens_at=None, held=PAUSED), turn)
+        return
     attempt, reason = _judged(address, attempt, consent, turn.now)
     if reason is not None or consent is None:
         turn.say(decision_on(attempt, "suppressed", reason, turn.now))
+        _answer(attempt, None, turn)
     elif attempt.opens_at is None or attempt.opens_at > turn.now:
         _postpone(address, attempt, turn)
     else:
@@ -45,22 +63,24 @@ def _judged(
     gates.append(Gate("consent", "fail" if reason else "pass"))
     if reason is None and attempt.cooldown:
         last = address.last_fired.get(attempt.journey)
-        reason = "cooldown" if last is not None and now - last < attempt.cooldown else None
-        gates.append(Gate("cooldown", "fail" if reason else "pass"))
-    if reason is None and attempt.limits:
-        reached = _reached(address, attempt, now)
-        reason = "limits" if reached else None
-        gates.append(Gate("limits", "fail" if reached else "pass", reached))
+        over = 0 if last is None else last + attempt.cooldown
+        reason = "cooldown" if now < over else None
+        gates.append(Gate("cooldown", "fail", until=over) if reason else Gate("cooldown", "pass"))
+    if reason is None and (attempt.limits or attempt.rooms):
+        name, over = _room(address, attempt)
+        reason = "limits" if now < over else None
+        gates.append(Gate("limits", "fail", name, over) if reason else Gate("limits", "pass"))
     return replace(attempt, gates=tuple(gates)), reason
 
 
-def _reached(address: Address, attempt: Attempt, now: int) -> str | None:
-    """The limit that leaves no room for one more, exact to the millisecond."""
+def _room(address: Address, attempt: Attempt) -> Room:
+    """The limit that is the last to have room for it; exact to the millisecond."""
     fired = address.fired.get(attempt.channel, [])
-    for limit in attempt.limits:
-        if sum(at > now - limit.per for at in fired) >= limit.most:
-            return limit.name
-    return None
+    own = [
+        Room(limit.name, fired[-limit.most] + limit.per if len(fired) >= limit.most else 0)
+        for limit in attempt.limits
+    ]
+    return max((*attempt.rooms, *own), key=lambda room: room.at)
 
 
 def _postpone(address: Address, attempt: Attempt, turn: Turn) -> None:
@@ -75,21 +95,30 @@ def _fire(address: Address, attempt: Attempt, consent: Consent, turn: Turn) -> N
     elif attempt.window:
         attempt = replace(attempt, gates=(*attempt.gates, Gate("window", "pass", attempt.window)))
     address.last_fired[attempt.journey] = turn.now
-    if attempt.limits:
-        longest = max(limit.per for limit in attempt.limits)
-        fired = address.fired.get(attempt.channel, [])
-        kept = [at for at in fired if at > turn.now - longest]
-        address.fired[attempt.channel] = [*kept, turn.now]
-    address.open[attempt.id] = OpenTrigger(replace(attempt, include={}, limits=(), gates=()))
+    longest = max((attempt.counts_for, *(limit.per for limit in attempt.limits)))
+    if longest and not is_shadow(attempt.journey):
+        fired = [*address.fired.get(attempt.channel, []), turn.now][-FIRED_MAX:]
+        address.fired[attempt.channel] = [at for at in fired if at > turn.now - longest]
+    address.open[attempt.id] = OpenTrigger(
+        replace(attempt, include={}, limits=(), rooms=(), gates=())
+    )
     turn.say(Trigger(attempt, turn.now, consent, attempt.gates))
     turn.say(decision_on(attempt, "fired", None, turn.now))
-    turn.say(Happening("Journey Triggered", attempt.who, _properties(attempt), turn.now))
+    _happened("Journey Triggered", attempt, turn.now, {}, turn)
+    _answer(attempt, turn.now, turn)
+
+
+def _answer(attempt: Attempt, fired_at: int | None, turn: Turn) -> None:
+    """Tell the person what came of it, where limits count them."""
+    if attempt.capped:
+        turn.tell(who_ref(attempt.who), Judged(attempt.id, attempt.channel, fired_at))
 
 
 def recall(address: Address, recalled: Recalled, turn: Turn) -> None:
     """A cancel or an erasure means a step that came here."""
     for attempt in [queued for queued in address.queue if queued.id == recalled.trigger]:
         address.queue.remove(attempt)
+        _answer(attempt, None, turn)
         if recalled.erased:
             turn.say(decision_on(attempt, "erased", "erasure", turn.now))
         else:
@@ -140,8 +169,13 @@ def retract(attempt: Attempt, cause: Cause, turn: Turn) -> None:
             at=cause.at,
         )
     )
-    properties = _properties(attempt) | {"reason": reason}
-    turn.say(Happening("Journey Retracted", attempt.who, properties, cause.at))
+    _happened("Journey Retracted", attempt, cause.at, {"reason": reason}, turn)
+
+
+def _happened(name: str, attempt: Attempt, at: int, more: dict[str, object], turn: Turn) -> None:
+    """For the feed back to Segment; in the shadow nothing happens."""
+    if not is_shadow(attempt.journey):
+        turn.say(Happening(name, attempt.who, _properties(attempt) | more, at))
 
 
 def _reason(attempt: Attempt, cause: Cause) -> RetractionReason:

@@ -94,6 +94,20 @@ def tick(entity: Entity, ref: Ref, turn: Turn) -> Entity | None:
     return entity
 
 
+def visit(entity: Entity, ref: Ref, turn: Turn) -> bool:
+    """A rulebook came into force that means open waits; whether the entity is another than before.
+
+    Visited again it gives nothing.
+    """
+    match entity:
+        case Person() | Device():
+            return subject.visit(Subject(ref, entity.profile), turn)
+        case Case():
+            return case.visit(entity, turn)
+        case _:
+            return False
+
+
 def due(entity: Entity | None) -> int | None:
     """When the entity wants its next tick."""
     match entity:

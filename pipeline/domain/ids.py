@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from pipeline.domain.shadow import like, outside
+
 _REFUSED: Final = frozenset(
     "null none nil nan undefined unknown anonymous guest true false id email userid user_id"
     " anonymousid anonymous_id distinctid distinct_id not_authenticated -1".split()
@@ -67,10 +69,16 @@ def digest(*parts: str) -> str:
     return state.hexdigest()
 
 
+def fraction(*parts: str) -> float:
+    """A number from 0 to 1 made of the parts alone, evenly spread: the same on every replay."""
+    state = hashlib.sha256("\0".join(parts).encode()).digest()
+    return int.from_bytes(state[:8], "big") / 2**64
+
+
 def trigger_id(journey: str, own_id: str, message_id: str, step: int) -> str:
     """The id of a trigger and of the decision on it.
 
     Made of the anchor event alone, never of who the person turned out to be: the same on every
     replay, after every merge and in every backtest.
     """
-    return digest(journey, own_id, message_id, str(step))
+    return like(journey, digest(outside(journey), own_id, message_id, str(step)))

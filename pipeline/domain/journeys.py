@@ -8,6 +8,7 @@ from pipeline.domain.facts import Cancel, EventRef, Start
 from pipeline.domain.ids import at_path, digest, key_text
 from pipeline.domain.messages import Ref
 from pipeline.domain.rules import Journey, Pattern
+from pipeline.domain.schedule import dates_of
 from pipeline.domain.turn import Turn
 
 
@@ -28,6 +29,8 @@ def case_of(journey: str, key: str) -> Ref:
 def starts(event: Event, holder: Ref, turn: Turn) -> Iterable[Noticed]:
     """The waits that an event opens, by the rulebook in force."""
     for journey in turn.rules.current.journeys_of(event):
+        if journey.status == "retired":
+            continue
         if any(_meets(pattern, event, turn) for pattern in journey.start):
             yield Noticed(journey, _key(journey, event), _start(journey, event, holder, turn), None)
 
@@ -61,6 +64,7 @@ def _start(journey: Journey, event: Event, holder: Ref, turn: Turn) -> Start:
         context=context,
         holder_kind="person" if holder.kind == "person" else "device",
         holder_id=holder.id,
+        dates=dates_of(journey, _names(event), event.time),
     )
 
 

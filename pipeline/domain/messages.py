@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from pipeline.domain.claims import Claim
-from pipeline.domain.events import AddressKind, Event
+from pipeline.domain.events import AddressKind, Channel, Event
 from pipeline.domain.facts import Cancel, EventRef, Start
 from pipeline.domain.outputs import Attempt, Decision, Who
 from pipeline.domain.profile import Profile
@@ -190,6 +190,22 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class InLine:
+    """To oneself: what was due at the same instant as this trigger is in line with it by now."""
+
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """To who is called, from an address: what came of an attempt. `fired_at` None: nothing."""
+
+    trigger: str
+    channel: Channel
+    fired_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LetGo:
     """To an address: what was postponed there is judged anew, wherever the person is called now."""
 
@@ -243,30 +259,10 @@ class EraseCase:
 
 
 Message: TypeAlias = (
-    Did
-    | Inquired
-    | Answered
-    | Returned
-    | Previous
-    | Aliased
-    | Merge
-    | Handover
-    | Noted
-    | Ask
-    | Decided
-    | Recall
-    | Attempted
-    | Recalled
-    | Postponed
-    | Ended
-    | LetGo
-    | Claimed
-    | Held
-    | Wipe
-    | Erase
-    | Suppress
-    | EraseCase
-)
+    Did | Inquired | Answered | Returned | Previous | Aliased | Merge | Handover | Noted | Ask
+    | Decided | Recall | Attempted | Recalled | Postponed | Ended | InLine | Judged | LetGo
+    | Claimed | Held | Wipe | Erase | Suppress | EraseCase
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,32 @@
 """What the world is told: the records of the outward topics, before they become bytes."""
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.domain.events import AddressKind, Channel, Event, Source
 from pipeline.domain.facts import EventRef, Outcome
 
 RetractionReason: TypeAlias = Literal["late_cancel", "cancelled_after_fire", "opted_out", "erased"]
 GateName: TypeAlias = Literal[
-    "audience", "holdout", "address", "consent", "cooldown", "limits", "window"
-]
+    "audience", "condition", "holdout", "address", "consent", "cooldown", "limits", "window",
+    "pause",
+]  # fmt: skip
 
 
 class Gate(NamedTuple):
-    """One gate's verdict on a step. `detail`: the rule that decided; `until`: held up to then."""
+    """One gate's verdict on a step. `detail`: the rule that decided.
+
+    `until`: held up to then, or for a cooldown or limit the instant from which there is room again.
+    """
 
     gate: GateName
     verdict: Literal["pass", "fail", "held"]
     detail: str | None = None
     until: int | None = None
+
+
+PAUSED: Final = Gate("pause", "held")
+"""The gate of a step that came to its address while its journey was paused."""
 
 
 class LimitOf(NamedTuple):
@@ -27,6 +35,13 @@ class LimitOf(NamedTuple):
     name: str
     most: int
     per: int
+
+
+class Room(NamedTuple):
+    """A limit by its name, and the instant from which it has room for one more."""
+
+    name: str
+    at: int
 
 
 class Who(NamedTuple):
@@ -59,9 +74,12 @@ class Attempt:
     """A step on its way to an address: everything a trigger says but the consent.
 
     `ordered`: there is a cooldown or a limit, so that which of several is first matters (rule 8).
-    `limits` are those that hold for the address. `opens_at`: when the calling window is open, None
-    for never; `window`: the rule that says so, empty for none. `held`: the gate of a hold before.
-    `timezone` is what the start said of it.
+    `limits` are those of the address that hold for it; `counts_for`: how long (ms) it counts there,
+    also for those that hold for others. `capped`: there are limits that count the person, who is
+    told what came of it; `rooms`: how those stand that hold for it. `opens_at`: when the calling
+    window is open, None for never; `window`: the rule that says so, empty for none. `held`: the
+    gate of a hold before. `timezone` is what the start said of it. `variant`: of the journey's
+    experiment, if it has one. `priority`: the journey's.
     """
 
     id: str
@@ -84,11 +102,17 @@ class Attempt:
     window: str = ""
     held: Gate | None = None
     timezone: str | None = None
+    variant: str | None = None
+    priority: int = 0
+    capped: bool = False
+    rooms: tuple[Room, ...] = ()
+    counts_for: int = 0
 
     @property
-    def order(self) -> tuple[int, int, str, str, int]:
-        """Rule 8: deadline, anchor time, anchor messageId, journey, step."""
+    def order(self) -> tuple[int, int, int, str, str, int]:
+        """Rule 8: the higher priority, deadline, anchor time, anchor messageId, journey, step."""
         return (
+            -self.priority,
             self.deadline,
             self.anchor.time,
             self.anchor.message_id,
@@ -126,7 +150,10 @@ class Retraction:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome of a wait's step, or how a start stands that opened none."""
+    """The outcome of a wait's step, or how a start stands that opened none.
+
+    `channel`, `to` and `expires_at`: of a step that would have gone out, what it would have been.
+    """
 
     id: str
     journey: str
@@ -141,12 +168,17 @@ class Decision:
     anchor: EventRef
     cause: EventRef | None = None
     gates: tuple[Gate, ...] = ()
+    variant: str | None = None
+    channel: Channel | None = None
+    to: str | None = None
+    expires_at: int | None = None
 
 
 def decision_on(
     attempt: Attempt, outcome: Outcome, reason: str | None, at: int, cause: EventRef | None = None
 ) -> Decision:
     """The outcome of a step on its way to an address."""
+    held_back = outcome in {"suppressed", "expired"}
     return Decision(
         id=attempt.id,
         journey=attempt.journey,
@@ -161,6 +193,10 @@ def decision_on(
         anchor=attempt.anchor,
         cause=cause,
         gates=attempt.gates,
+        variant=attempt.variant,
+        channel=attempt.channel if held_back else None,
+        to=(attempt.to or None) if held_back else None,
+        expires_at=attempt.expires_at if held_back else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.domain import consent, erasure, postponing, subject
+from pipeline.domain import consent, erasure, subject
 from pipeline.domain.entities import Person
 from pipeline.domain.events import Event
 from pipeline.domain.journeys import cancels, case_of
@@ -16,7 +16,9 @@ from pipeline.domain.messages import (
     Erase,
     Handover,
     Held,
+    InLine,
     Inquired,
+    Judged,
     Merge,
     Message,
     Noted,
@@ -59,10 +61,8 @@ def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
             turn.say(replace(decision, who=me.who))
         case Recall(trigger, cause):
             subject.recall(me, trigger, cause, turn)
-        case Postponed(attempt):
-            postponing.keep(person.profile, attempt)
-        case Ended():
-            postponing.end(person.profile, me.who, message, turn)
+        case InLine() | Judged() | Postponed() | Ended():
+            subject.follow(me, message, turn)
         case Erase():
             _erase(person, me, turn)
         case _:

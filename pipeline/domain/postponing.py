@@ -8,18 +8,20 @@ from dataclasses import replace
 
 from pipeline.domain.judging import send
 from pipeline.domain.messages import Ended, LetGo, Ref
-from pipeline.domain.outputs import Attempt, Gate, Who, decision_on
+from pipeline.domain.outputs import PAUSED, Attempt, Gate, Who, decision_on
 from pipeline.domain.profile import Profile
 from pipeline.domain.turn import Turn
 
-PERSONS_GATES = ("audience", "holdout")
+PERSONS_GATES = ("audience", "condition", "holdout")
 """Judged once, when the step was due."""
 
 
 def keep(profile: Profile, attempt: Attempt) -> None:
-    """The window is closed."""
+    """The window is closed, or the journey is paused."""
     until = None if attempt.opens_at is None else min(attempt.opens_at, attempt.expires_at)
-    held = Gate("window", "held", attempt.window, until)
+    held = attempt.held
+    if held != PAUSED:
+        held = Gate("window", "held", attempt.window, until)
     profile.postponed[attempt.id] = replace(attempt, held=held)
 
 
@@ -39,15 +41,21 @@ def due_at(attempt: Attempt) -> int:
 
 def tick(profile: Profile, who: Who, turn: Turn) -> None:
     """Release what has waited long enough, in the order of rule 8."""
+    drop(profile, who, turn)
     due = [attempt for attempt in profile.postponed.values() if due_at(attempt) <= turn.now]
     last: dict[object, Attempt] = {}
     for attempt in sorted(due, key=lambda each: each.order):
+        versions = turn.rules.of(attempt.journey)
+        if versions.paused and turn.now <= attempt.expires_at:
+            profile.postponed[attempt.id] = replace(attempt, opens_at=None)  # until the resume
+            continue
         del profile.postponed[attempt.id]
         turn.tell(Ref("address", attempt.to), LetGo(attempt.id))
         if turn.now > attempt.expires_at:
             gates = (*attempt.gates, *([attempt.held] if attempt.held else []))
             over = replace(attempt, who=who, gates=gates)
-            turn.say(decision_on(over, "expired", "best_before", turn.now))
+            reason = versions.too_late(attempt.expires_at)
+            turn.say(decision_on(over, "expired", reason, turn.now))
             continue
         wait = (attempt.journey, attempt.key, attempt.anchor, attempt.channel)
         earlier = last.pop(wait, None)
@@ -57,4 +65,30 @@ def tick(profile: Profile, who: Who, turn: Turn) -> None:
     for attempt in sorted(last.values(), key=lambda each: each.order):
         step = turn.rules.of(attempt.journey)[attempt.version].steps[attempt.step - 1]
         gates = tuple(gate for gate in attempt.gates if gate.gate in PERSONS_GATES)
-        send(profile, replace(attempt, gates=gates), step, turn)
+        held = None if attempt.held == PAUSED else attempt.held
+        send(profile, replace(attempt, gates=gates, held=held), step, turn)
+
+
+def drop(profile: Profile, who: Who, turn: Turn) -> bool:
+    """End what an apply dropped; whether there was any."""
+    dropped = [
+        attempt
+        for attempt in profile.postponed.values()
+        if attempt.version < turn.rules.of(attempt.journey).ruling.drop
+    ]
+    for attempt in sorted(dropped, key=lambda each: each.order):
+        del profile.postponed[attempt.id]
+        turn.tell(Ref("address", attempt.to), LetGo(attempt.id))
+        turn.say(decision_on(replace(attempt, who=who), "superseded", "dropped", turn.now))
+    return bool(dropped)
+
+
+def visit(profile: Profile, who: Who, turn: Turn) -> bool:
+    """A rulebook came into force: end what it drops, release what a pause kept."""
+    changed = drop(profile, who, turn)
+    for attempt in list(profile.postponed.values()):
+        pause = turn.rules.of(attempt.journey).pause
+        if attempt.opens_at is None and pause is not None and pause.until is not None:
+            profile.postponed[attempt.id] = replace(attempt, opens_at=turn.now)
+            changed = True
+    return changed

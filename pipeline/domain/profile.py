@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from pipeline.domain.book import Book, mentions
+from pipeline.domain.caps import Caps
 from pipeline.domain.claims import OptOut, Waiting
 from pipeline.domain.events import CHANNEL_KIND, AddressKind, Event, Source
 from pipeline.domain.facts import Facts
 from pipeline.domain.outputs import Attempt, Contact, Who
 from pipeline.domain.seen import Seen
+from pipeline.domain.shadow import is_shadow
 
 EVENT_NAMES_MAX: Final = 500
 TRAITS_MAX: Final = 1_000
@@ -55,9 +57,9 @@ class Profile:
     """Facts of one person or device.
 
     `journeys` holds facts by journey and key (`match: person`); `postponed` what waits for its
-    calling window; `cases` the ids of the cases it
-    has starts in, with how long those remember; `devices` the anonymousIds linked to it, of which
-    `handed` gave it all they had done.
+    calling window; `caps` what limits of scope person go by, where there are any; `cases` the ids
+    of the cases it has starts in, with how long those remember; `devices` the anonymousIds linked
+    to it, of which `handed` gave it all they had done.
     """
 
     traits: dict[str, Trait] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Profile:
     updated_at: int = 0
     first_seen_at: int = 0
     source: Source | None = None
+    caps: Caps | None = None
 
     def book(self, kind: AddressKind) -> Book:
         """The phones or the emails."""
@@ -115,11 +118,12 @@ class Profile:
                 self.traits[name] = trait
                 self.trait_characters = size
 
-    def has_room(self) -> bool:
-        """Whether one more start may be remembered."""
+    def has_room(self, journey: str) -> bool:
+        """Whether one more start may be remembered; shadows take no room from live journeys."""
         if sum(map(len, self.journeys.values())) < FACTS_MAX // 100:
             return True
-        every = [facts for keys in self.journeys.values() for facts in keys.values()]
+        alike = [k for name, k in self.journeys.items() if is_shadow(name) == is_shadow(journey)]
+        every = [facts for keys in alike for facts in keys.values()]
         return sum(len(facts.starts) + len(facts.cancels) for facts in every) < FACTS_MAX
 
     def live_traits(self) -> dict[str, object]:
@@ -141,6 +145,9 @@ class Profile:
         self.waiting += [waiting for waiting in other.waiting if waiting not in self.waiting]
         self.sent |= other.sent
         self.postponed |= other.postponed
+        if other.caps is not None:
+            self.caps = self.caps or Caps()
+            self.caps.join(other.caps)
         self.cases |= {k: max(t, self.cases.get(k, 0)) for k, t in other.cases.items()}
         self.seen.join(other.seen)
         _extend(self.user_ids, other.user_ids)

@@ -10,8 +10,10 @@ from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.facts import Cancel, EventRef, Facts, Outcome, Settled, Start
 from pipeline.domain.rules import Journey, Step
+from pipeline.domain.schedule import steps_of, undated
 from pipeline.domain.times import HOUR
-from pipeline.domain.waits import Derived, Versions, Wait, derive, ends, first_cancel, wait_end
+from pipeline.domain.versions import Versions
+from pipeline.domain.waits import Derived, Wait, derive, first_cancel, means, wait_end
 
 OPEN: Final = ("open", "")
 """The standing of an anchor."""
@@ -68,7 +70,7 @@ def review(facts: Facts, versions: Versions, now: int, fresh: Iterable[Cancel] =
         if not start.closed:
             _restand(start, versions[start.version], derived, result)
     for wait in derived.waits:
-        cancel = first_cancel(wait.journey, wait.anchor, facts) if wait.open_steps() else None
+        cancel = first_cancel(wait.anchor, facts, versions) if wait.open_steps() else None
         if cancel is not None:
             _settle_cancelled(wait, cancel, now, result)
     for cancel in fresh:
@@ -83,12 +85,15 @@ def _restand(start: Start, journey: Journey, derived: Derived, result: Review) -
     if standing is None:
         start.known = True
         start.standing = OPEN
+        for lacking in undated(journey, start) if before != OPEN else ():
+            verdict = Verdict(journey, start, lacking.number, "ignored", "missing_date")
+            result.verdicts.append(verdict)
         return
     if before not in {None, OPEN}:
         return  # said already: what it belongs to may be over by now, it stands as it stood
     start.standing = standing
     outcome, reason = standing
-    steps = [s.number for s in journey.steps if s.number not in start.settled]
+    steps = [s.number for s in steps_of(journey, start) if s.number not in start.settled]
     # one record tells how a start stands that never opened a wait
     for step in steps if before == OPEN else steps[:1]:
         result.verdicts.append(Verdict(journey, start, step, outcome, reason))
@@ -106,9 +111,7 @@ def _withdraw(cancel: Cancel, facts: Facts, versions: Versions, result: Review) 
     for start in facts.starts:
         journey = versions[start.version]
         judged = [n for n, settled in start.settled.items() if settled.outcome == "judged"]
-        if not judged or cancel.ref.time < start.ref.time - journey.lookback:
-            continue
-        if ends(journey, start, cancel):
+        if judged and means(cancel, start, versions):
             result.withdrawals += [Withdrawal(journey, start, n, cancel.ref) for n in judged]
 
 
@@ -120,8 +123,11 @@ def pass_time(facts: Facts, versions: Versions, now: int) -> Review:
         live: dict[str, int] = {}
         for number in due:
             step = wait.journey.steps[number - 1]
-            if now > wait.deadline(number) + step.expires:
-                _settle(wait, number, "expired", "best_before", now, result)
+            best_before = wait.deadline(number) + step.expires
+            if now > best_before:
+                _settle(wait, number, "expired", versions.too_late(best_before), now, result)
+                continue
+            if versions.paused:
                 continue
             earlier = live.get(step.channel)
             if earlier is not None:
@@ -148,12 +154,21 @@ def _settle(
 
 def next_due(facts: Facts, versions: Versions) -> int | None:
     """When something is due next: a step, or the forgetting of what is over."""
-    dues = [w.due(n) for w in derive(facts, versions).waits for n in w.open_steps()]
+    waits = derive(facts, versions).waits
+    dues = [_due(w, n, paused=versions.paused) for w in waits for n in w.open_steps()]
     if dues:
         return min(dues)
     ends_of_memory = list(_memories(facts, versions))
     # forgetting is housekeeping: rounded up, so that many share one tick
     return (min(ends_of_memory) // HOUR + 1) * HOUR if ends_of_memory else None
+
+
+def _due(wait: Wait, step: int, *, paused: bool) -> int:
+    """In a pause nothing but that it expires."""
+    due = wait.due(step)
+    if not paused:
+        return due
+    return max(due, wait.deadline(step) + wait.journey.steps[step - 1].expires + 1)
 
 
 def _memories(facts: Facts, versions: Versions) -> Iterable[int]:
@@ -173,7 +188,7 @@ def forget(facts: Facts, versions: Versions, now: int) -> None:
         return
     derived = derive(facts, versions)
     for wait in derived.waits:
-        wait.anchor.ended = wait_end(wait.journey, wait.anchor, facts)
+        wait.anchor.ended = wait_end(wait.anchor, facts, versions)
     open_anchors = {id(wait.anchor) for wait in derived.waits if wait.open_steps()}
     gone = [
         start

@@ -10,6 +10,9 @@ from pipeline.domain.events import Channel, Event
 
 Match: TypeAlias = Literal["key", "person"]
 Repeat: TypeAlias = Literal["keep_first", "restart"]
+Status: TypeAlias = Literal["active", "paused", "retired", "shadow"]
+"""Paused: nothing fires; retired: nothing starts; shadow: it only decides, beside the live one.
+Not a part of what a version decides."""
 
 
 class Condition(Protocol):
@@ -49,10 +52,27 @@ class Holdout:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    """Waits are dealt out by chance, to compare. `variants` have a name and a percentage each."""
+
+    salt: str
+    variants: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """A deadline that the start names: the date at this path and `offset` (ms) more."""
+
+    path: tuple[str, ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One contact of a journey. Durations in ms, `after` from the anchor's event time.
 
-    `window` narrows the calling hours.
+    With `until` the deadline is the start's own, and `after` is the farthest that it may be.
+    `window` narrows the calling hours. `variant` None: of every variant.
     """
 
     number: int
@@ -62,11 +82,17 @@ class Step:
     cooldown: int = 0
     include: tuple[str, ...] = ()
     window: Window | None = None
+    when: Condition | None = None
+    until: Until | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """One journey, as `journeys/*.yaml` states it. `key` is a path, () for one wait a person."""
+    """One journey, as `journeys/*.yaml` states it. `key` is a path, () for one wait a person.
+
+    `priority`: of several that are judged at one instant the higher goes first.
+    """
 
     name: str
     version: int
@@ -82,23 +108,33 @@ class Journey:
     audience: Condition | None = None
     holdout: Holdout | None = None
     description: str = ""
+    status: Status = "active"
+    experiment: Experiment | None = None
+    priority: int = 0
+    uniform: bool = field(init=False, repr=False, compare=False)
+    """Whether every wait has every step, so long `after` its anchor."""
+
+    def __post_init__(self) -> None:
+        """Asked for every event that it takes, so found out once."""
+        own = any(step.until is not None or step.variant is not None for step in self.steps)
+        object.__setattr__(self, "uniform", not own)
 
     @property
     def reads_start(self) -> bool:
         """Whether a condition reads what the start was like."""
-        conditions = [self.audience, *(pattern.where for pattern in self.unless)]
+        conditions = [
+            self.audience,
+            *(pattern.where for pattern in self.unless),
+            *(step.when for step in self.steps),
+        ]
         return any(condition is not None and condition.uses_start for condition in conditions)
-
-    @property
-    def last_after(self) -> int:
-        """Of the last step."""
-        return self.steps[-1].after
 
     @property
     def memory(self) -> int:
         """How long its facts are remembered (rule 11)."""
+        last = max(step.after for step in self.steps)
         longest = max(step.after + step.expires for step in self.steps)
-        return self.lookback + self.last_after + longest
+        return self.lookback + last + longest
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,32 @@ A subject is whose facts these are at the moment: the profile, and the reference
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
-from pipeline.domain import consent, judging, postponing
+from pipeline.domain import capping, consent, judging, postponing, rulings
 from pipeline.domain.events import Event, Source
 from pipeline.domain.facts import EventRef, Facts
 from pipeline.domain.ids import trigger_id
 from pipeline.domain.journeys import Noticed, cancels, case_of, starts
-from pipeline.domain.messages import Ask, Held, Noted, Recalled, Ref
-from pipeline.domain.outputs import Contact, Decision, Happening, Who
+from pipeline.domain.messages import (
+    Ask,
+    Ended,
+    Held,
+    InLine,
+    Judged,
+    Noted,
+    Postponed,
+    Recalled,
+    Ref,
+)
+from pipeline.domain.outputs import Contact, Decision, Happening, Who, decision_on
 from pipeline.domain.profile import KINDS, Profile
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
+from pipeline.domain.rulings import rule
+from pipeline.domain.schedule import deadline, first_step, steps_of, variant_of
 from pipeline.domain.turn import Turn
+
+News: TypeAlias = InLine | Judged | Postponed | Ended
 
 DEVICES_MAX: Final = 1_000
 """Devices that a profile names; more still belong to it by their own links."""
@@ -85,9 +99,10 @@ def _hold(subject: Subject, phones: set[str], emails: set[str], turn: Turn) -> N
 def _note_start(subject: Subject, noticed: Noticed, turn: Turn) -> None:
     journey, start = noticed.journey, noticed.start
     assert start is not None
-    if noticed.key is None:
-        verdict = Verdict(journey, start, 1, "ignored", "missing_key")
-        turn.say(decision(verdict, None, subject.who, turn.now))
+    if noticed.key is None or not steps_of(journey, start):
+        reason = "missing_key" if noticed.key is None else "missing_date"
+        verdict = Verdict(journey, start, first_step(journey, start), "ignored", reason)
+        turn.say(decision(verdict, noticed.key, subject.who, turn.now))
     elif journey.match == "key":
         case = case_of(journey.name, noticed.key)
         subject.profile.cases[case.id] = turn.now + journey.memory
@@ -96,7 +111,7 @@ def _note_start(subject: Subject, noticed: Noticed, turn: Turn) -> None:
         facts = _facts(subject.profile, journey.name, noticed.key)
         forget(facts, turn.rules.of(journey.name), turn.now)
         if facts.find(start.identity) is None:
-            if not (subject.profile.has_room() and facts.add_start(start)):
+            if not (subject.profile.has_room(journey.name) and facts.add_start(start)):
                 turn.count("too_many_starts")
                 return
             _tell(subject, noticed.key, review(facts, turn.rules.of(journey.name), turn.now), turn)
@@ -141,18 +156,39 @@ def decision(verdict: Verdict, key: str | None, who: Who, now: int) -> Decision:
         who=who,
         outcome=outcome,
         reason=reason,
-        deadline=start.ref.time + journey.steps[step - 1].after,
+        deadline=deadline(journey.steps[step - 1], start),
         decided_at=now,
         anchor=start.ref,
         cause=cause,
+        variant=variant_of(journey, start.own_id),
     )
 
 
 def recall(subject: Subject, trigger: str, cause: EventRef, turn: Turn) -> None:
     """A cancel came for a step that was judged: its address takes it back if it fired."""
+    waiting = capping.leave(subject.profile, trigger)
+    if waiting is not None:
+        waiting = replace(waiting, who=subject.who)
+        turn.say(decision_on(waiting, "cancelled", "cancelled", turn.now, cause))
+        return
     sent = subject.profile.sent.get(trigger)
     if sent is not None:
         turn.tell(Ref("address", sent.address), Recalled(trigger, erased=False, cause=cause))
+
+
+def follow(subject: Subject, news: News, turn: Turn) -> None:
+    """How it goes on with a step that passed its person's gates."""
+    profile = subject.profile
+    match news:
+        case InLine(trigger):
+            capping.ready(profile, trigger, turn)
+        case Judged():
+            capping.count(profile, news, turn)
+        case Postponed(attempt):
+            capping.release(profile, attempt.id)
+            postponing.keep(profile, attempt)
+        case Ended():
+            postponing.end(profile, subject.who, news, turn)
 
 
 def ask(subject: Subject, question: Ask, turn: Turn) -> None:
@@ -181,16 +217,20 @@ def join(subject: Subject, other: Profile, turn: Turn) -> None:
             facts = profile.journeys[journey][key]
             forget(facts, versions, turn.now)
             _tell(subject, key, review(facts, versions, turn.now, list(facts.cancels)), turn)
+            _tell(subject, key, rule(facts, versions, turn.now), turn)
+    postponing.drop(profile, subject.who, turn)
     show(subject, before, other.source or profile.source, turn)
 
 
 def tick(subject: Subject, turn: Turn) -> None:
     """Decide what is due, in the order of rule 8."""
     profile = subject.profile
+    capping.tick(profile, subject.who, turn)
     due = []
     for journey, keys in profile.journeys.items():
         versions = turn.rules.of(journey)
         for key, facts in keys.items():
+            _tell(subject, key, rule(facts, versions, turn.now), turn)
             result = pass_time(facts, versions, turn.now)
             _tell(subject, key, result, turn)
             due += [(step.order, key, step) for step in result.judge]
@@ -201,6 +241,18 @@ def tick(subject: Subject, turn: Turn) -> None:
     postponing.tick(profile, subject.who, turn)
     consent.tick(profile, subject.who, turn)
     _tidy(profile, turn.now)
+
+
+def visit(subject: Subject, turn: Turn) -> bool:
+    """A rulebook came into force that means what is open; whether anything is other than before."""
+    changed = postponing.visit(subject.profile, subject.who, turn)
+    for journey, keys in subject.profile.journeys.items():
+        versions = turn.rules.of(journey)
+        for key, facts in keys.items():
+            result, other = rulings.visit(facts, versions, turn.now)
+            _tell(subject, key, result, turn)
+            changed |= other
+    return changed
 
 
 def _tidy(profile: Profile, now: int) -> None:
@@ -220,4 +272,5 @@ def due(profile: Profile) -> int | None:
     dues = [facts.due for keys in profile.journeys.values() for facts in keys.values()]
     waiting = [waiting.until for waiting in profile.waiting]
     postponed = [postponing.due_at(attempt) for attempt in profile.postponed.values()]
+    dues += [profile.caps.due() if profile.caps else None]
     return min((d for d in (*dues, *waiting, *postponed) if d is not None), default=None)

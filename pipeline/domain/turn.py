@@ -1,6 +1,6 @@
 """One entity's turn: when it is, which rules are in force, and what the entity says in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.domain.entities import Entity, Node
@@ -8,6 +8,7 @@ from pipeline.domain.events import Event
 from pipeline.domain.messages import Message, Ref
 from pipeline.domain.outputs import Output
 from pipeline.domain.rules import NO_RULES, Journey, Rulebook
+from pipeline.domain.versions import Versions
 
 
 @dataclass(slots=True)
@@ -15,16 +16,16 @@ class Rules:
     """The rulebook in force, and every version of every journey that waits may be pinned to."""
 
     current: Rulebook = NO_RULES
-    versions: dict[str, dict[int, Journey]] = field(default_factory=dict)
+    versions: dict[str, Versions] = field(default_factory=dict)
 
     def know(self, rulebook: Rulebook) -> None:
         """Its journeys can be pinned from now on."""
         for journey in rulebook.journeys:
-            self.versions.setdefault(journey.name, {})[journey.version] = journey
+            self.of(journey.name)[journey.version] = journey
 
-    def of(self, journey: str) -> Mapping[int, Journey]:
-        """All versions of a journey."""
-        return self.versions.get(journey, {})
+    def of(self, journey: str) -> Versions:
+        """All versions of a journey, and what else holds for its waits."""
+        return self.versions.setdefault(journey, Versions({}))
 
     def cancelled_by(self, event: Event) -> list[Journey]:
         """Versions of journeys for which the event may be a cancel, its condition left aside."""

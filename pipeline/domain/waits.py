@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from pipeline.domain.facts import Cancel, Facts, Start
 from pipeline.domain.rules import Journey
+from pipeline.domain.schedule import deadline, in_order, last_deadline
 from pipeline.domain.times import to_datetime
 
 Versions: TypeAlias = Mapping[int, Journey]
@@ -37,16 +38,18 @@ class Wait:
 
     def deadline(self, step: int) -> int:
         """Event time by which the cancel must have come."""
-        return self.anchor.ref.time + self.journey.steps[step - 1].after
+        return deadline(self.journey.steps[step - 1], self.anchor)
 
     @property
     def over(self) -> bool:
         """Every step is settled."""
-        return len(self.anchor.settled) == len(self.journey.steps)
+        return not self.open_steps()
 
     def open_steps(self) -> list[int]:
-        """Numbers of the steps that are not settled."""
-        return [s.number for s in self.journey.steps if s.number not in self.anchor.settled]
+        """Numbers of the steps that are not settled, by deadline."""
+        settled = self.anchor.settled
+        steps = in_order(self.journey, self.anchor)
+        return [step.number for step in steps if step.number not in settled]
 
     def due(self, step: int) -> int:
         """Rule 7: the log time from which on the step is decided."""
@@ -88,17 +91,31 @@ def ends(journey: Journey, anchor: Start, cancel: Cancel) -> bool:
     )
 
 
-def first_cancel(journey: Journey, anchor: Start, facts: Facts) -> Cancel | None:
-    """The cancel with the earliest event time from `anchor - lookback` on (rule 6)."""
-    earliest = anchor.ref.time - journey.lookback
-    cancels = [c for c in facts.cancels if c.ref.time >= earliest and ends(journey, anchor, c)]
+def means(cancel: Cancel, anchor: Start, versions: Versions) -> bool:
+    """Whether it counts for the anchor's wait: from `anchor - lookback` on, however late (rule 6).
+
+    What was taken before a re-evaluation counts by the version of that time: a merge may bring it
+    only now.
+    """
+    journey = versions[anchor.version]
+    if cancel.ref.time < anchor.ref.time - journey.lookback:
+        return False
+    return ends(journey, anchor, cancel) or any(
+        cancel.taken_at <= former.until and ends(versions[former.version], anchor, cancel)
+        for former in anchor.former
+    )
+
+
+def first_cancel(anchor: Start, facts: Facts, versions: Versions) -> Cancel | None:
+    """The one with the earliest event time of those that count."""
+    cancels = [cancel for cancel in facts.cancels if means(cancel, anchor, versions)]
     return min(cancels, key=lambda cancel: cancel.order, default=None)
 
 
-def wait_end(journey: Journey, anchor: Start, facts: Facts) -> int:
+def wait_end(anchor: Start, facts: Facts, versions: Versions) -> int:
     """Up to where, by event time, starts belong to the wait."""
-    last = anchor.ref.time + journey.last_after
-    cancel = first_cancel(journey, anchor, facts)
+    last = last_deadline(versions[anchor.version], anchor)
+    cancel = first_cancel(anchor, facts, versions)
     if cancel is not None and cancel.ref.time <= last:
         last = max(anchor.ref.time, cancel.ref.time)
     return last if anchor.ended is None else min(last, anchor.ended)
@@ -119,7 +136,7 @@ def derive(facts: Facts, versions: Versions) -> Derived:
             derived.others[start.identity] = STALE
         else:
             wait = Wait(start, journey)
-            while queue and queue[-1].ref.time <= wait_end(wait.journey, wait.anchor, facts):
+            while queue and queue[-1].ref.time <= wait_end(wait.anchor, facts, versions):
                 _join(wait, queue.pop(), pinned, derived, versions)
             derived.waits.append(wait)
     return derived
@@ -159,8 +176,11 @@ def _takes_over(wait: Wait, start: Start, pinned: list[Start]) -> bool:
         return restart or not anchor.settled
     if not restart or _came_too_late(start, pinned):
         return False
-    last_decided = max((wait.deadline(step) for step in anchor.settled), default=None)
-    return last_decided is None or start.ref.time > last_decided
+    # a deadline before the anchor would let a start of the same instant begin all steps anew
+    # and a version with fewer steps knows no deadline of what was decided before it
+    known = [step for step in anchor.settled if step <= len(wait.journey.steps)]
+    decided = [max(anchor.ref.time, wait.deadline(step)) for step in known]
+    return not decided or start.ref.time > max(decided)
 
 
 def _standing(wait: Wait, start: Start, pinned: list[Start]) -> Standing:

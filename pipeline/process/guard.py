@@ -105,7 +105,7 @@ class Guard:
             return
         known = await self._stored() or await self._first(mine, marks)
         same(known, mine)
-        self._known = known
+        self._known = await self._raised(known)
         await self.check(marks)
         if self._exactly_once and not places and not repeats:
             await self._nothing_left()
@@ -167,6 +167,14 @@ class Guard:
             mine = msgspec.structs.replace(mine, begin=_starts(bounds))
         await self._store.identify(encode_identity(mine))
         return await self._stored() or mine
+
+    async def _raised(self, known: Identity) -> Identity:
+        """From now on a version that can't read what is written here refuses to begin."""
+        if known.version == VERSION:
+            return known
+        raised = msgspec.structs.replace(known, version=VERSION)
+        await self._store.identify(encode_identity(raised), replace=True)
+        return raised
 
     async def _make_again(self, marks: Marks) -> None:
         """Redis lost everything under this worker.

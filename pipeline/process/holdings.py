@@ -11,7 +11,7 @@ from pipeline.domain.messages import Ref
 from pipeline.domain.turn import Rules
 from pipeline.ports import Change, Mark, Store
 from pipeline.process.portion import Place
-from pipeline.process.shelf import rules_of
+from pipeline.process.shelf import RulesOf, rules_of
 from pipeline.wire.state import (
     LEDGER_KEY,
     SHELF_KEY,
@@ -28,6 +28,10 @@ from pipeline.wire.state import (
 CACHE_MAX: Final = 50_000
 """Entities kept decoded for one partition."""
 
+END_OF_TIME: Final = 2**52
+"""An instant (ms) after all others that still is exact as a score of Redis."""
+
+_PAGE: Final = 10_000
 _OPEN_TRIES: Final = 5
 _UNREADABLE: Final = (
     "it is left as it is: run the version that wrote it, or restore a backup, or run"
@@ -46,8 +50,9 @@ class Halted(Exception):
 class Holdings:
     """Of one partition. Not for use by two tasks at once."""
 
-    def __init__(self, place: Place, store: Store) -> None:
+    def __init__(self, place: Place, store: Store, rules_of_: RulesOf | None = None) -> None:
         self.place = place
+        self._rules_of = rules_of_
         self.watermark: Mark | None = None
         self.ledger = Ledger()
         self.shelf = Shelf()
@@ -81,7 +86,7 @@ class Holdings:
     def enforce(self) -> None:
         """Let the shelf's rulebook decide."""
         try:
-            self.rules = rules_of(self.shelf)
+            self.rules = (self._rules_of or rules_of)(self.shelf)
         except Exception as error:
             raise Halted(
                 f"{self.place.log}: this code can't read a rulebook that was applied"
@@ -105,7 +110,21 @@ class Holdings:
 
     async def due(self, time: int, offset: int, limit: int) -> list[Ref]:
         """The entities that are due, oldest first, loaded."""
-        keys = await self._store.due(self.place.partition, time, limit)
+        return await self.loaded(await self._store.due(self.place.partition, time, limit), offset)
+
+    async def waiting(self) -> list[bytes]:
+        """The keys of all that is due at any time, in the order of `due`."""
+        keys: list[bytes] = []
+        while len(page := await self._store.due(*self._ever, skip=len(keys))) == _PAGE:
+            keys += page
+        return keys + page
+
+    @property
+    def _ever(self) -> tuple[int, int, int]:
+        return self.place.partition, END_OF_TIME, _PAGE
+
+    async def loaded(self, keys: list[bytes], offset: int) -> list[Ref]:
+        """The entities of these keys that there are, loaded, in this order."""
         values = await self._store.load(self.place.partition, keys)
         refs: list[Ref] = []
         for key, value in zip(keys, values, strict=True):
@@ -133,6 +152,10 @@ class Holdings:
         if not await self._store.commit(self.place.partition, self.watermark, change):
             raise Overtaken(self.place.log)
         self.watermark = change.watermark
+        self.trim()
+
+    def trim(self) -> None:
+        """Let go of what is over the cache's size; not between folding and the commit."""
         while len(self.entities) > CACHE_MAX:
             self.entities.popitem(last=False)
 

@@ -13,10 +13,11 @@ from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
 from pipeline.domain.messages import Position, Record, Ref
 from pipeline.domain.outputs import Trigger
+from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules, Turn
 from pipeline.ports import MAX_RECORD, Change, Entry, Mark
-from pipeline.wire.outputs import render
 from pipeline.wire.records import encode
+from pipeline.wire.rendering import render
 from pipeline.wire.state import Ledger, encode_entity, entity_key, partition_of
 
 Aside: TypeAlias = Literal["fold_failed", "too_large", "unreadable"]
@@ -92,6 +93,21 @@ class Portion:
         self._keep(ref, fold.tick(entity, ref, turn))
         return self._collect(turn, offset, nth)
 
+    def visit(self, ref: Ref, offset: int, nth: int, time: int) -> int:
+        """Show an entity the rulebook that came into force.
+
+        Returns the count of what that has caused so far; one that is another than before counts
+        for one at least, so that marks do not depend on where a visit was cut off.
+        """
+        entity = self.entities[ref]
+        if entity is None:
+            return nth
+        turn = self._turn(time)
+        if not fold.visit(entity, ref, turn):
+            return nth
+        self._keep(ref, entity)
+        return max(self._collect(turn, offset, nth), nth + 1)
+
     def _is_new(self, position: Position) -> bool:
         taken = self.ledger.taken.get(position.log)
         return taken is None or (position.offset, position.nth) > taken
@@ -127,7 +143,7 @@ class Portion:
             self.internal.append(_fitting(entry))
         for output in turn.said:
             nth += 1
-            if isinstance(output, Trigger):
+            if isinstance(output, Trigger) and not is_shadow(output.attempt.journey):
                 self.lateness.append(output.fired_at - output.attempt.deadline)
             made = render(
                 output, partition=self.place.partition, offset=offset, nth=nth, at=turn.now

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.domain.versions import Ruling
 from pipeline.ports import Entry, Store
 from pipeline.process.normalize import Normalizer
 from pipeline.process.portion import Place
+from pipeline.process.shelf import RulesOf
 from pipeline.process.state import Committed, StateProcess
 from pipeline.wire.records import Announce, Enforce, Tick, encode, encode_control
 from pipeline.wire.state import partition_of
@@ -35,18 +37,29 @@ class Logged:
 @dataclass(slots=True)
 class _Partition:
     process: StateProcess
-    log: list[Logged] = field(default_factory=list)
-    read: int = 0
+    unread: list[Logged] = field(default_factory=list)
+    end: int = 0
 
     def append(self, value: bytes | None, at: int) -> None:
-        self.log.append(Logged(len(self.log), at, None, value))
+        self.unread.append(Logged(self.end, at, None, value))
+        self.end += 1
+
+    def read(self) -> list[Logged]:
+        records, self.unread = self.unread, []
+        return records
 
 
 class Replay:
     """Feed it raw records in order of log time; what came out stands in `outputs`."""
 
-    def __init__(self, store: Store, partitions: int = 1, region: str = "US") -> None:
-        """`store` must be empty."""
+    def __init__(
+        self,
+        store: Store,
+        partitions: int = 1,
+        region: str = "US",
+        rules_of: RulesOf | None = None,
+    ) -> None:
+        """`store` must be empty. `rules_of` compiles rulebooks in its own way, to watch them."""
         self.outputs: list[Entry] = []
         self.counts: Counter[str] = Counter()
         self.now = 0
@@ -54,15 +67,21 @@ class Replay:
         self._raw_offsets: Counter[tuple[str, int]] = Counter()
         self._normalizer = Normalizer(partitions, region, EVENTS_TOPIC, "segment.dead-letter")
         self._partitions = [
-            _Partition(StateProcess(Place(n, partitions, "", EVENTS_TOPIC), store, self._committed))
+            _Partition(
+                StateProcess(
+                    Place(n, partitions, "", EVENTS_TOPIC), store, self._committed, rules_of
+                )
+            )
             for n in range(partitions)
         ]
 
-    async def enforce(self, document: dict[str, Any], digest: str) -> None:
-        """Put a rulebook in force now."""
+    async def enforce(
+        self, document: dict[str, Any], digest: str, rulings: dict[str, Ruling] | None = None
+    ) -> None:
+        """Put a rulebook in force now, with what becomes of open waits."""
         for partition in self._partitions:
             partition.append(encode_control(Announce(digest, document)), self.now)
-            partition.append(encode_control(Enforce(digest)), self.now)
+            partition.append(encode_control(Enforce(digest, rulings or {})), self.now)
         await self._settle()
 
     async def feed(
@@ -141,9 +160,14 @@ class Replay:
         self.counts.update(committed.counts)
 
     async def _settle(self) -> None:
-        """Until no entity has anything left to take."""
-        while behind := [p for p in self._partitions if p.read < len(p.log)]:
-            for partition in behind:
-                records = partition.log[partition.read :]
-                partition.read = len(partition.log)
-                await partition.process.apply(records)
+        """Until no entity has anything left to take.
+
+        What was taken and published is forgotten, as Kafka's retention and the relay do: memory
+        grows with the state, not with the history.
+        """
+        while behind := [p.process for p in self._partitions if p.unread]:
+            for process in behind:
+                number = process.place.partition
+                await process.apply(self._partitions[number].read())
+                for internal in (True, False):
+                    await self._store.trim(number, internal=internal, upto=process.watermark)

@@ -7,9 +7,11 @@ to another partition takes its version along.
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from pipeline.domain.versions import Ruling
 from pipeline.ports import Clock, Log, Store
+from pipeline.process.shelf import put_in_force
+from pipeline.rulebook.changes import decides, journeys_of
 from pipeline.rulebook.load import Document
 from pipeline.wire.records import Announce, Control, Enforce, encode_control
 from pipeline.wire.state import SHELF_KEY, Shelf, decode_shelf
@@ -42,6 +44,14 @@ class InForce:
         """Whether every partition decides by this one."""
         return all(shelf.current == digest for shelf in self.shelves.values())
 
+    def ruled(self, rulings: Mapping[str, Ruling]) -> bool:
+        """Whether every partition knows these rulings already."""
+        return all(
+            shelf.rulings.get(name, Ruling()).also(ruling) == shelf.rulings.get(name, Ruling())
+            for shelf in self.shelves.values()
+            for name, ruling in rulings.items()
+        )
+
     def differing(self) -> list[int]:
         """The partitions that decide by another one than partition 0."""
         return [n for n, shelf in self.shelves.items() if shelf.current != self.digest]
@@ -52,8 +62,8 @@ class InForce:
             for shelf in self.shelves.values():
                 if isinstance(control, Announce):
                     shelf.documents[control.digest] = control.document
-                elif isinstance(control, Enforce):
-                    shelf.current = control.digest
+                elif isinstance(control, Enforce) and control.digest in shelf.documents:
+                    put_in_force(shelf, control, 0)
 
 
 def taken_versions(known: Iterable[Document], new: Document) -> dict[str, int]:
@@ -61,24 +71,30 @@ def taken_versions(known: Iterable[Document], new: Document) -> dict[str, int]:
 
     Waits may be pinned to it still. By name, with the highest version that is taken.
     """
-    mine = _journeys(new)
+    mine = journeys_of(new)
     versions: dict[str, int] = {}
     clashing: set[str] = set()
     for document in known:
-        for name, old in _journeys(document).items():
+        for name, old in journeys_of(document).items():
             versions[name] = max(old["version"], versions.get(name, 0))
             one = mine.get(name, old)
-            if old["version"] == one["version"] and _decides(old) != _decides(one):
+            if old["version"] == one["version"] and decides(old) != decides(one):
                 clashing.add(name)
     return {name: versions[name] for name in clashing}
 
 
-def _journeys(document: Document) -> dict[str, dict[str, Any]]:
-    return {made["journey"]: made for made in document.get("journeys", [])}
+def dropped_versions(shelf: Shelf, new: Document) -> dict[str, int]:
+    """The journeys under a version whose waits were dropped: it may open none any more.
 
-
-def _decides(journey: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in journey.items() if key != "description"}
+    By name, with the highest version that was.
+    """
+    return {
+        name: shelf.rulings[name].drop - 1
+        for name, made in journeys_of(new).items()
+        if name in shelf.rulings
+        and made["version"] < shelf.rulings[name].drop
+        and made.get("status") != "retired"
+    }
 
 
 async def in_force(store: Store, partitions: int) -> InForce:
@@ -88,13 +104,17 @@ async def in_force(store: Store, partitions: int) -> InForce:
 
 
 async def apply_rulebook(
-    document: Document, digest: str, log: Log, partitions: int
+    document: Document,
+    digest: str,
+    log: Log,
+    partitions: int,
+    rulings: Mapping[str, Ruling] | None = None,
 ) -> Mapping[int, int]:
-    """Announce to every partition, then enforce in every one.
+    """Announce to every partition, then enforce in every one, with what becomes of open waits.
 
     Returns by partition the watermark from which on it is in force there.
     """
-    for control in (Announce(digest, document), Enforce(digest)):
+    for control in (Announce(digest, document), Enforce(digest, dict(rulings or {}))):
         value = encode_control(control)
         await asyncio.gather(*(log.append(number, value) for number in range(partitions)))
     return await log.event_ends()

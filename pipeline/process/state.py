@@ -14,8 +14,10 @@ from typing import Final, Protocol
 
 from pipeline.domain.messages import Record, Ref
 from pipeline.ports import START, Change, Entry, Mark, Store
-from pipeline.process.holdings import Halted, Holdings, Overtaken, named
+from pipeline.process.holdings import Halted, Holdings, Overtaken
 from pipeline.process.portion import Aside, Missing, Oversized, Place, Portion
+from pipeline.process.shelf import RulesOf, put_in_force
+from pipeline.process.visits import change_of, failed, visit
 from pipeline.wire.records import Announce, Control, Enforce, Tick, UnreadableRecord, decode
 from pipeline.wire.state import SHELF_KEY, encode_own, entity_key
 
@@ -62,10 +64,16 @@ class Committed:
 class StateProcess:
     """Takes the records of one partition. Not for use by two tasks at once."""
 
-    def __init__(self, place: Place, store: Store, committed: Callable[[Committed], None]) -> None:
-        """`committed` is told of every commit, in order."""
+    def __init__(
+        self,
+        place: Place,
+        store: Store,
+        committed: Callable[[Committed], None],
+        rules_of: RulesOf | None = None,
+    ) -> None:
+        """`committed` is told of every commit, in order. `rules_of` compiles a shelf in its way."""
         self.place = place
-        self._held = Holdings(place, store)
+        self._held = Holdings(place, store, rules_of)
         self._committed = committed
         self._behind_gap: Mark | None = None
 
@@ -230,15 +238,23 @@ class StateProcess:
                 return
             case Announce(digest, document):
                 self._held.shelf.documents[digest] = document
-            case Enforce(digest):
-                if digest not in self._held.shelf.documents:
-                    raise Halted(f"{self.place.log} at {record.offset}: unknown rulebook {digest}")
-                self._held.shelf.current = digest
-        self._held.enforce()
+                self._held.enforce()
+            case Enforce():
+                await self._enforce(record, control)
         self._held.ledger.last = _taken(record)
         change = Change(Mark(record.offset + 1, 0))
         change.entities[SHELF_KEY] = encode_own(self._held.shelf)
         await self._commit(self._portion(), change)
+
+    async def _enforce(self, record: LogRecord, control: Enforce) -> None:
+        held, at = self._held, f"{self.place.log} at {record.offset}"
+        if control.digest not in held.shelf.documents:
+            raise Halted(f"{at}: unknown rulebook {control.digest}")
+        held.ledger.log_time = max(held.ledger.log_time, record.timestamp)
+        means_open_waits = put_in_force(held.shelf, control, held.ledger.log_time)
+        held.enforce()
+        if means_open_waits:
+            await visit(held, record.offset, PORTION_MAX, self._portion, self._commit)
 
     async def _tick(self, record: LogRecord, time: int) -> None:
         """Decide what is due, oldest first, in bounded commits; the watermark counts them."""
@@ -251,12 +267,12 @@ class StateProcess:
             portion, caused = self._ticked(due, offset, nth, time)
             if more:
                 nth = max(caused, nth + 1)
-                await self._commit(portion, self._change(portion, Mark(offset, nth)))
+                await self._commit(portion, change_of("a tick", portion, Mark(offset, nth)))
                 continue
             self._held.ledger.clock = max(time, self._held.ledger.clock)
             self._held.ledger.log_time = max(time, self._held.ledger.log_time)
             self._held.ledger.last = _taken(record)
-            await self._commit(portion, self._change(portion, Mark(offset + 1, 0)))
+            await self._commit(portion, change_of("a tick", portion, Mark(offset + 1, 0)))
             return
 
     def _ticked(self, due: Sequence[Ref], offset: int, nth: int, time: int) -> tuple[Portion, int]:
@@ -266,21 +282,8 @@ class StateProcess:
             try:
                 nth = portion.tick(ref, offset, nth, time)
             except Exception as error:
-                raise self._tick_failed(error, offset, entity_key(ref)) from error
+                raise failed("a tick", self.place, offset, error, entity_key(ref)) from error
         return portion, nth
-
-    def _change(self, portion: Portion, watermark: Mark) -> Change:
-        try:
-            return portion.change(watermark)
-        except Exception as error:
-            raise self._tick_failed(error, watermark.offset, b"") from error
-
-    def _tick_failed(self, error: Exception, offset: int, key: bytes) -> Halted:
-        whose = f" for entity {named(key)}" if key else ""
-        return Halted(
-            f"{self.place.log} at {offset}: a tick failed with {type(error).__name__}{whose};"
-            " nothing of it was written: run a version that can decide it"
-        )
 
 
 def _taken(record: LogRecord) -> tuple[int, bytes]:

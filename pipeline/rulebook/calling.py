@@ -18,8 +18,8 @@ from pipeline.rulebook.calling_rules import (
 )
 from pipeline.rulebook.clocks import zone_names
 from pipeline.rulebook.findings import nearest
-from pipeline.rulebook.journeys import CHANNELS
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.steps import CHANNELS
 
 CALLING_KEYS: Final = ("hours", "places", "holidays", "data", "unknown", "limits")
 UNKNOWN: Final = {"zone": "never", "region": "strictest"}

@@ -33,14 +33,24 @@ def never_open(
 
     Of one zone each: more of them can only narrow it down.
     """
-    flat = replace(rules, atlas=_OneClock(), strict_regions=False)
-    named = {each.region for each in rules.own if each.channel == channel}
-    named |= {region for rule in rules.rules for region in rule.applies.regions}
-    for region in sorted({"", *named}):
+    flat = one_clock(rules)
+    for region in regions_of(rules, channel):
         place = Place(zones=("",), regions=(region,) if region else ())
         opening = next_open(_SOME_DAY, flat, place, channel, step)
         if opening.at is None:
             yield region, opening.rule
+
+
+def one_clock(rules: CallingRules) -> CallingRules:
+    """The same rules for somebody whose zone is no matter and whose region is known."""
+    return replace(rules, atlas=_OneClock(), strict_regions=False)
+
+
+def regions_of(rules: CallingRules, channel: Channel) -> list[str]:
+    """The regions that have rules of their own for a channel, and "" for anywhere else."""
+    named = {each.region for each in rules.own if each.channel == channel}
+    named |= {region for rule in rules.rules for region in rule.applies.regions}
+    return sorted({"", *named})
 
 
 def unknown_holidays(hours: Hours, made: Mapping[str, Any] | None) -> list[str]:

@@ -13,8 +13,8 @@ from pipeline.rulebook.calling_hours import read_holidays, read_hours
 from pipeline.rulebook.clocks import zones_of_countries
 from pipeline.rulebook.durations import parse_duration
 from pipeline.rulebook.findings import nearest
-from pipeline.rulebook.journeys import CHANNELS
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.steps import CHANNELS
 from pipeline.rulebook.us_places import us_places
 
 DATA_KEYS: Final = ("name", "date", "without", "holidays", "rules", "limits")

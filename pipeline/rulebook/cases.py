@@ -81,7 +81,7 @@ def read_cases(root: Node) -> list[Case]:
         made = _case(node)
         if made is not None and len(errors(root.findings)) == before:
             if any(made.name == other.name for other in found):
-                node.note(f"two cases `{made.name}`", "give one another name", "warning")
+                node.warn(f"two cases `{made.name}`", "give one another name", "case-name")
             found.append(made)
     return found
 
@@ -127,7 +127,7 @@ def _steps(node: Node) -> list[Step]:
             continue
         if steps and made.at < steps[-1].at:
             message = "this arrives before the event above it, and is taken before it"
-            each.note(message, "order the events by `arrives`, or add it", "warning")
+            each.warn(message, "order the events by `arrives`, or add it", "case-order")
         steps.append(made)
     return sorted(steps, key=lambda step: step.at)
 

@@ -1,7 +1,8 @@
 """What a test case expected against what came, in words."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from pipeline.domain.ids import key_text
 from pipeline.domain.times import format_instant, parse_instant
@@ -21,8 +22,51 @@ _EVENTS: Final = frozenset({"anchor", "cause"})
 _TELLING: Final = ("step", "key", "userId", "anonymousId", "channel", "to", "reason")
 
 
-def differences(case: Case, outputs: Sequence[Record], decisions: Sequence[Record]) -> list[str]:
-    """What is wrong, a line each; empty where the case passes.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as expected.
+
+    `came` is what came instead, or without being expected; `unlike` are its fields that are not as
+    in `wanted`. `decisions` are those about what was expected: why it did not come.
+    """
+
+    kind: Literal["missing", "different", "unexpected", "no such decision"]
+    wanted: Record | None = None
+    came: Record | None = None
+    unlike: tuple[str, ...] = ()
+    decisions: tuple[Record, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """As one line."""
+        if self.wanted is None:
+            return f"unexpected: {_told(self.came or {})}"
+        if self.came is not None:
+            return f"expected: {_wanted(self.wanted)}; came: {_told(self.came, self.unlike)}"
+        return f"{self.kind}: {_wanted(self.wanted)}{_why(self.wanted, self.decisions)}"
+
+    @property
+    def compared(self) -> list[tuple[str, str, str]]:
+        """The fields that are not as expected: name, what was expected, what came."""
+        wanted, came = self.wanted or {}, self.came or {}
+        by_field = {_field(name, _kind(came)): value for name, value in wanted.items()}
+        return [
+            (name, shown_as(name, by_field[name]), shown_as(name, came.get(name)))
+            for name in self.unlike
+        ]
+
+    @property
+    def journey(self) -> str:
+        """The journey that it is about."""
+        wanted = self.wanted or {}
+        found = (wanted.get(name) for name in ("trigger", "retraction", "journey"))
+        return str(next((name for name in found if name), (self.came or {}).get("journey", "")))
+
+
+def differences(
+    case: Case, outputs: Sequence[Record], decisions: Sequence[Record]
+) -> list[Difference]:
+    """What is wrong; empty where the case passes.
 
     Every output must be accounted for by an expectation of its own, however general some of them
     are; decisions only need to be among those that came.
@@ -31,23 +75,27 @@ def differences(case: Case, outputs: Sequence[Record], decisions: Sequence[Recor
     matched = _match(case.expect, came, _fits_output)
     taken = set(matched.values())
     spare = [place for place in range(len(came)) if place not in taken]
-    lines = []
+    wrong = []
     for place, want in enumerate(case.expect):
         if place in matched:
             continue
         near = next((at for at in spare if _is_near(want, came[at])), None)
         if near is None:
-            lines.append(f"missing: {_wanted(want)}{_why(want, decisions)}")
+            wrong.append(Difference("missing", want, decisions=_about(want, decisions)))
         else:
             spare.remove(near)
-            wrong = _unlike(want, came[near], _kind(came[near]))
-            lines.append(f"expected: {_wanted(want)}; came: {_told(came[near], wrong)}")
-    lines += [f"unexpected: {_told(came[place])}" for place in spare]
+            unlike = tuple(_unlike(want, came[near], _kind(came[near])))
+            about = _of_record(came[near], decisions)
+            wrong.append(Difference("different", want, came[near], unlike, about))
+    for place in spare:
+        about = _of_record(came[place], decisions)
+        wrong.append(Difference("unexpected", came=came[place], decisions=about))
     found = _match(case.decisions, decisions, _fits_decision)
     for place, want in enumerate(case.decisions):
         if place not in found:
-            lines.append(f"no such decision: {_wanted(want)}{_why(want, decisions)}")
-    return lines
+            about = _about(want, decisions)
+            wrong.append(Difference("no such decision", want, decisions=about))
+    return wrong
 
 
 def _completed(record: Record, outputs: Sequence[Record]) -> Record:
@@ -138,12 +186,14 @@ def _is_near(want: Record, record: Record) -> bool:
     )
 
 
-def _why(want: Record, decisions: Sequence[Record]) -> str:
-    """The decisions about what was expected, for who asks why it did not come."""
-    if "retraction" in want:
-        return ""
-    journey = want.get("trigger", want.get("journey"))
-    about = [
+def _of_record(came: Record, decisions: Sequence[Record]) -> tuple[Record, ...]:
+    return tuple(record for record in decisions if record.get("id") == came.get("id"))
+
+
+def _about(want: Record, decisions: Sequence[Record]) -> tuple[Record, ...]:
+    """The decisions about what was expected."""
+    journey = want.get("trigger", want.get("retraction", want.get("journey")))
+    return tuple(
         record
         for record in decisions
         if record.get("journey") == journey
@@ -152,36 +202,55 @@ def _why(want: Record, decisions: Sequence[Record]) -> str:
             for name in ("key", "step", "user", "anonymous", "anchor")
             if name in want and _knows(record, name)
         )
-    ]
+    )
+
+
+def _why(want: Record, about: Sequence[Record]) -> str:
+    """For who asks why it did not come."""
+    if "retraction" in want:
+        return ""
+    journey = want.get("trigger", want.get("journey"))
     if not about:
         return f" (there is no decision about {journey!s} like it)"
-    return f" (decided: {'; '.join(map(_decided, about[-3:]))})"
+    return f" (decided: {'; '.join(map(decided, about[-3:]))})"
 
 
 def _knows(record: Record, name: str) -> bool:
     return _field(name, "decision") in record
 
 
-def _decided(record: Record) -> str:
+def decided(record: Record) -> str:
+    """A decision in a few words."""
     reason = f", {record['reason']}" if record.get("reason") else ""
     step = f"step {record['step']} " if record.get("step") else ""
     at = record.get("decidedAt")
-    return f"{step}{record.get('outcome')}{reason}" + (f" at {_shown('at', at)}" if at else "")
+    return f"{step}{record.get('outcome')}{reason}" + (f" at {shown_as('at', at)}" if at else "")
 
 
 def _wanted(want: Record) -> str:
-    return ", ".join(f"{name} {_shown(name, value)}" for name, value in want.items())
+    return ", ".join(f"{name} {value}" for name, value in fields_wanted(want))
+
+
+def fields_wanted(want: Record) -> list[tuple[str, str]]:
+    """What was written, each name with its value as text."""
+    return [(name, shown_as(name, value)) for name, value in want.items()]
 
 
 def _told(record: Record, more: Sequence[str] = ()) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fields_told(record, more))
+
+
+def fields_told(record: Record, more: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """What tells a record from others, and the fields of `more`, each with its value as text."""
     kind = _kind(record)
     names = [name for name in _TELLING if record.get(name) is not None]
-    names += [name for name in (_AT[kind], *more) if name not in names and name != "journey"]
-    shown = [f"{name} {_shown(name, record.get(name))}" for name in names]
-    return ", ".join([f"{kind} {record.get('journey')}", *shown])
+    names = list(dict.fromkeys((*names, _AT[kind], *more)))
+    shown = [(name, shown_as(name, record.get(name))) for name in names if name != "journey"]
+    return [(kind, str(record.get("journey"))), *shown]
 
 
-def _shown(name: str, value: Any) -> str:
+def shown_as(name: str, value: Any) -> str:
+    """A field's value as text: times in one form, an event by its messageId."""
     if name in _EVENTS and isinstance(value, Mapping):
         value = value.get("messageId")
     if name in _TIMES and isinstance(value, str):

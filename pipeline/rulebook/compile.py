@@ -3,7 +3,16 @@
 from typing import Any, cast
 
 from pipeline.domain.events import Channel
-from pipeline.domain.rules import ConsentRule, Holdout, Journey, Pattern, Rulebook, Step
+from pipeline.domain.rules import (
+    ConsentRule,
+    Experiment,
+    Holdout,
+    Journey,
+    Pattern,
+    Rulebook,
+    Step,
+    Until,
+)
 from pipeline.rulebook.calling import read_calling
 from pipeline.rulebook.calling_compile import compile_calling, compile_step_window
 from pipeline.rulebook.conditions import (
@@ -12,7 +21,7 @@ from pipeline.rulebook.conditions import (
     UNLESS_NAMES,
     compile_condition,
 )
-from pipeline.rulebook.durations import parse_duration
+from pipeline.rulebook.durations import parse_duration, parse_offset
 from pipeline.rulebook.findings import Finding, errors
 from pipeline.rulebook.journeys import pattern_name, read_journey
 from pipeline.rulebook.load import (
@@ -25,6 +34,8 @@ from pipeline.rulebook.load import (
 )
 from pipeline.rulebook.policies import read_consent, read_identity
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.slots import slot_of
+from pipeline.rulebook.steps import afters
 
 
 def canonical_document(document: Document) -> Document:
@@ -78,10 +89,10 @@ def compile_rulebook(document: Document) -> Rulebook:
 def _journey(made: dict[str, Any], calling: dict[str, Any] | None) -> Journey:
     holdout, audience, key = made.get("holdout"), made.get("audience"), made.get("key")
     return Journey(
-        name=made["journey"],
+        name=slot_of(made),
         version=made["version"],
         start=_patterns(made["start"], START_NAMES),
-        steps=tuple(_step(number, each, calling) for number, each in enumerate(made["steps"], 1)),
+        steps=_steps(made["steps"], calling),
         unless=_patterns(made["unless"], UNLESS_NAMES),
         key=tuple(key.split(".")) if key else (),
         match=made["match"],
@@ -89,10 +100,18 @@ def _journey(made: dict[str, Any], calling: dict[str, Any] | None) -> Journey:
         lateness=_length(made["lateness"]),
         repeat=made["repeat"],
         once=made["once"],
+        priority=made.get("priority", 0),
         audience=compile_condition(audience, AUDIENCE_NAMES) if audience else None,
         holdout=Holdout(holdout["percent"], holdout["salt"]) if holdout else None,
         description=made["description"],
+        experiment=_experiment(made["experiment"]) if "experiment" in made else None,
+        status=made.get("status", "active"),
     )
+
+
+def _experiment(made: dict[str, Any]) -> Experiment:
+    variants = tuple((each["name"], each["percent"]) for each in made["variants"])
+    return Experiment(made["salt"], variants)
 
 
 def _patterns(made: list[dict[str, Any]], names: frozenset[str]) -> tuple[Pattern, ...]:
@@ -106,16 +125,32 @@ def _patterns(made: list[dict[str, Any]], names: frozenset[str]) -> tuple[Patter
     )
 
 
-def _step(number: int, made: dict[str, Any], calling: dict[str, Any] | None) -> Step:
+def _steps(made: list[dict[str, Any]], calling: dict[str, Any] | None) -> tuple[Step, ...]:
+    """Each repetition is a step of its own; numbers run on."""
+    repeated = [(after, each) for each in made for after in afters(each)]
+    return tuple(
+        _step(number, after, each, calling) for number, (after, each) in enumerate(repeated, 1)
+    )
+
+
+def _step(number: int, after: int, made: dict[str, Any], calling: dict[str, Any] | None) -> Step:
+    when = made.get("when")
     return Step(
         number=number,
-        after=_length(made["after"]),
+        after=after,
         channel=cast("Channel", made["channel"]),
         expires=_length(made["expires"]),
         cooldown=_length(made["cooldown"]),
         include=tuple(made["include"]),
         window=compile_step_window(made.get("window"), calling),
+        when=compile_condition(when, AUDIENCE_NAMES) if when else None,
+        until=_until(made) if "until" in made else None,
+        variant=made.get("variant"),
     )
+
+
+def _until(made: dict[str, Any]) -> Until:
+    return Until(tuple(made["until"].split(".")), parse_offset(made["offset"]) or 0)
 
 
 def _length(text: str) -> int:

@@ -24,6 +24,7 @@ __all__ = [
     "CompiledCondition",
     "ConditionError",
     "compile_condition",
+    "fields_read",
     "fields_read_without_has",
 ]
 
@@ -100,3 +101,18 @@ def fields_read_without_has(text: str) -> list[str]:
     unsure = {path for path in compiler.reads - compiler.tested if may_miss(path)}
     longer: set[Path] = {path[:end] for path in unsure for end in range(1, len(path))}
     return sorted(shown(path) for path in unsure - longer)
+
+
+def fields_read(text: str) -> frozenset[Path]:
+    """Every field that a condition reads or asks for, as deep as it goes.
+
+    Empty for a condition that doesn't compile.
+    """
+    compiler = Compiler(ALL_NAMES)
+    try:
+        compiler.compile(parse(text))
+    except ConditionError:
+        return frozenset()
+    paths = compiler.reads | compiler.tested
+    leading = {path[:end] for path in paths for end in range(1, len(path))}
+    return frozenset(paths - leading)

@@ -1,4 +1,4 @@
-"""Durations as a rulebook writes them: `90s`, `15m`, `24h`, `7d`."""
+"""Durations as a rulebook writes them: `90s`, `15m`, `24h`, `7d`; offsets with a sign: `-2d`."""
 
 import re
 from typing import Final
@@ -18,6 +18,19 @@ def parse_duration(text: object) -> int | None:
         return None
     length = int(match[1]) * _UNITS[match[2]]
     return length if length <= LONGEST else None
+
+
+def parse_offset(text: object) -> int | None:
+    """Read a duration with or without a sign as milliseconds; None for what is none."""
+    if not isinstance(text, str):
+        return None
+    length = parse_duration(text[1:] if text[:1] in {"-", "+"} else text)
+    return -length if length is not None and text.startswith("-") else length
+
+
+def format_offset(length: int) -> str:
+    """Write it as `parse_offset` reads it, without a `+`."""
+    return f"-{format_duration(-length)}" if length < 0 else format_duration(length)
 
 
 def format_duration(length: int) -> str:

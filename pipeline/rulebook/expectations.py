@@ -7,18 +7,19 @@ names there, and `user`, `anonymous`, `at`, `trigger` and `retraction` as shorte
 from typing import Any, Final
 
 from pipeline.domain.times import parse_instant
-from pipeline.rulebook.journeys import CHANNELS
 from pipeline.rulebook.shape import Node, written
+from pipeline.rulebook.steps import CHANNELS
 
 _COMMON: Final = (
     "id", "key", "user", "anonymous", "userId", "anonymousId", "at", "version", "step", "channel",
-    "to", "anchor", "deadline", "expiresAt",
+    "to", "anchor", "deadline", "expiresAt", "variant",
 )  # fmt: skip
 TRIGGER_KEYS: Final = ("trigger", *_COMMON, "firedAt", "consent", "include", "gates")
 RETRACTION_KEYS: Final = ("retraction", *_COMMON, "firedAt", "reason", "cause")
 DECISION_KEYS: Final = (
     "id", "journey", "version", "step", "key", "user", "anonymous", "userId", "anonymousId",
-    "outcome", "reason", "deadline", "decidedAt", "at", "anchor", "cause", "gates",
+    "outcome", "reason", "deadline", "decidedAt", "at", "anchor", "cause", "gates", "variant",
+    "channel", "to", "expiresAt",
 )  # fmt: skip
 OUTCOMES: Final = (
     "fired", "cancelled", "suppressed", "expired", "superseded", "ignored", "erased",

@@ -12,13 +12,17 @@ Severity: TypeAlias = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing that is wrong. `file` is relative to the folder; lines count from 1."""
+    """One thing that is wrong. `file` is relative to the folder; lines count from 1.
+
+    `code` says what kind of thing, in a word that stays; `codes.py` has those of warnings.
+    """
 
     file: str
     line: int
     message: str
     remedy: str
     severity: Severity = "error"
+    code: str = "invalid"
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

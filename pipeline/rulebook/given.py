@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from pipeline.domain.times import DAY, MINUTE, format_instant
-from pipeline.rulebook.journeys import CHANNELS
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.steps import CHANNELS
 
 GIVEN_KEYS: Final = ("phone", "email", "traits", "optIn", "anonymous")
 OPT_IN_KEYS: Final = ("subscribed", "timestamp", "ip", "source", "text")

@@ -8,31 +8,23 @@ itself.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipeline.rulebook.calling_hours import read_window
-from pipeline.rulebook.conditions import (
-    AUDIENCE_NAMES,
-    START_NAMES,
-    UNLESS_NAMES,
-    ConditionError,
-    compile_condition,
-)
-from pipeline.rulebook.durations import parse_duration
+from pipeline.rulebook.conditions import AUDIENCE_NAMES, START_NAMES, UNLESS_NAMES
+from pipeline.rulebook.experiment import check_variants, read_experiment
+from pipeline.rulebook.expressions import KEY_ROOTS, read_condition, read_path
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.slots import SHADOW
+from pipeline.rulebook.steps import check_steps, read_steps
 
 JOURNEY_KEYS: Final = (
     "journey", "version", "description", "key", "match", "start", "unless", "lookback", "lateness",
-    "repeat", "once", "audience", "holdout", "steps",
+    "repeat", "once", "priority", "audience", "holdout", "experiment", "steps", "status",
 )  # fmt: skip
-STEP_KEYS: Final = ("after", "channel", "expires", "cooldown", "include", "window")
 PATTERN_KEYS: Final = ("type", "event", "name", "where")
 TYPES: Final = ("track", "page", "screen", "identify", "group")
 NAMED_TYPES: Final = ("page", "screen")
-CHANNELS: Final = ("voice", "sms", "email")
-KEY_ROOTS: Final = ("properties.", "context.")
-INCLUDE_ROOTS: Final = ("properties.", "traits.")
 NAME_MAX: Final = 100
-EXPIRES: Final = "1d"
-"""The default, as `format_duration` writes it."""
+PRIORITY_MAX: Final = 1000
+STATUSES: Final = ("active", "paused", "retired", SHADOW)
 
 Pattern = dict[str, Any]
 
@@ -46,7 +38,7 @@ def read_journey(node: Node) -> dict[str, Any]:
         "journey": node.required("journey", _name),
         "version": node.required("version", lambda n: n.whole(1, 2**31 - 1)),
         "description": node.optional("description", "", Node.free_text),
-        "key": node.optional("key", None, lambda n: _path(n, KEY_ROOTS)),
+        "key": node.optional("key", None, lambda n: read_path(n, KEY_ROOTS)),
         "match": node.optional("match", "person", lambda n: n.choice(("key", "person"))),
         "start": node.required("start", lambda n: _patterns(n, START_NAMES, empty=False)) or [],
         "unless": node.optional("unless", none, lambda n: _patterns(n, UNLESS_NAMES, empty=True)),
@@ -54,9 +46,12 @@ def read_journey(node: Node) -> dict[str, Any]:
         "lateness": node.optional("lateness", "0s", Node.duration),
         "repeat": node.optional("repeat", "keep_first", lambda n: n.choice(_REPEATS)),
         "once": node.optional("once", default=False, read=Node.boolean),
-        "audience": node.optional("audience", None, lambda n: _condition(n, AUDIENCE_NAMES)),
+        "priority": node.optional("priority", 0, _priority) or None,
+        "audience": node.optional("audience", None, lambda n: read_condition(n, AUDIENCE_NAMES)),
         "holdout": node.optional("holdout", None, _holdout),
-        "steps": node.required("steps", _steps) or [],
+        "experiment": node.optional("experiment", None, read_experiment),
+        "steps": node.required("steps", read_steps) or [],
+        "status": node.optional("status", None, _status),
     }
     _together(node, made)
     return {key: value for key, value in made.items() if value is not None}
@@ -65,43 +60,23 @@ def read_journey(node: Node) -> dict[str, Any]:
 _REPEATS: Final = ("keep_first", "restart")
 
 
+def _priority(node: Node) -> int | None:
+    """0 is left out of the canonical form: a journey without one stays what it was."""
+    return node.whole(-PRIORITY_MAX, PRIORITY_MAX)
+
+
+def _status(node: Node) -> str | None:
+    """Active is what no status means: documents of before it existed keep their digest."""
+    status = node.choice(STATUSES)
+    return None if status == STATUSES[0] else status
+
+
 def _name(node: Node) -> str | None:
     name = node.text()
     if name is not None and len(name) > NAME_MAX:
         node.error(f"{node.name} is longer than {NAME_MAX} characters", "shorten it")
         return None
     return name
-
-
-def _path(node: Node, roots: tuple[str, ...]) -> str | None:
-    text = node.text()
-    if text is None:
-        return None
-    parts = text.split(".")
-    if not text.startswith(roots) or not all(part and part == part.strip() for part in parts):
-        begins = " or ".join(f"{root}NAME" for root in roots)
-        node.error(f"{node.name} is `{text}`", f"write {begins}, dots between nested names")
-        return None
-    return text
-
-
-def _condition(node: Node, names: frozenset[str]) -> str | None:
-    text = node.text() if not isinstance(node.value, str) else node.value
-    if text is None:
-        return None
-    try:
-        compile_condition(text, names)
-    except ConditionError as error:
-        node.line += error.line - 1
-        place = f", at character {error.column}" if error.column > 1 else ""
-        node.error(f"{node.name} `{_first_line(text)}`: {error}{place}", "mend the condition (CEL)")
-        return None
-    return text.strip()
-
-
-def _first_line(text: str) -> str:
-    line, _, rest = text.strip().partition("\n")
-    return f"{line[:77]}..." if rest or len(line) > 80 else line  # noqa: PLR2004
 
 
 def _patterns(node: Node, names: frozenset[str], *, empty: bool) -> list[Pattern] | None:
@@ -117,7 +92,7 @@ def _alternatives(node: Node, names: frozenset[str]) -> list[Pattern]:
         return _of_track(node, None)
     if not node.map(PATTERN_KEYS):
         return []
-    where = node.optional("where", None, lambda n: _condition(n, names))
+    where = node.optional("where", None, lambda n: read_condition(n, names))
     kind = node.optional("type", "track", lambda n: n.choice(TYPES))
     if node.has("event"):
         event = node.at("event")
@@ -181,53 +156,13 @@ def _holdout(node: Node) -> dict[str, Any] | None:
     return {"percent": percent, "salt": salt}
 
 
-def _steps(node: Node) -> list[dict[str, Any]]:
-    return [_step(each) for each in node.list(empty=False)]
-
-
-def _step(node: Node) -> dict[str, Any]:
-    if not node.map(STEP_KEYS, "a step (a map)"):
-        return {}
-    none: list[str] = []
-    made: dict[str, Any] = {
-        "after": node.required("after", Node.duration),
-        "channel": node.required("channel", lambda n: n.choice(CHANNELS)),
-        "expires": node.optional("expires", EXPIRES, Node.duration),
-        "cooldown": node.optional("cooldown", "0s", Node.duration),
-        "include": node.optional("include", none, _include),
-    }
-    if node.has("window"):
-        made["window"] = read_window(node.at("window"))
-    return made
-
-
-def _include(node: Node) -> list[str]:
-    paths = [_path(each, INCLUDE_ROOTS) for each in node.list()]
-    return [path for path in paths if path is not None]
-
-
 def _together(node: Node, made: dict[str, Any]) -> None:
     """Check what only shows when parts are seen side by side."""
     if made["match"] == "key" and not node.has("key"):
         node.at("match").error("`match: key` needs a `key`", "add `key: properties.NAME`")
-    _growing(node, made)
+    check_steps(node, made)
+    check_variants(node, made)
     _both(node, made)
-
-
-def _growing(node: Node, made: dict[str, Any]) -> None:
-    lateness = parse_duration(made["lateness"]) or 0
-    last = -1
-    if not made["steps"] or not isinstance(node.value["steps"], list):
-        return
-    for step, read in zip(node.at("steps").items(), made["steps"], strict=True):
-        after, expires = parse_duration(read.get("after")), parse_duration(read.get("expires"))
-        if after is not None and after <= last:
-            message = "`after` is not later than that of the step before"
-            step.at("after").error(message, "order the steps by `after`, each later than the last")
-        last = last if after is None else max(last, after)
-        if expires is not None and expires <= lateness:
-            message = f"`expires` is {read['expires']}, not above `lateness` of {made['lateness']}"
-            step.at("expires").error(message, "raise `expires`: every step would come too late")
 
 
 def _both(node: Node, made: dict[str, Any]) -> None:

@@ -5,17 +5,19 @@ shorthand, file names and order make no difference to it or to its digest.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pipeline.domain.ids import digest
+from pipeline.domain.shadow import is_shadow, labelled, outside
 from pipeline.rulebook.calling import read_calling
 from pipeline.rulebook.findings import Finding, errors, nearest
 from pipeline.rulebook.journeys import read_journey
 from pipeline.rulebook.policies import read_consent, read_identity
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.slots import slot_of
 from pipeline.rulebook.yaml_marks import read_yaml
 
 FORMAT: Final = 1
@@ -25,6 +27,7 @@ _TOP_FILES: Final = ("consent.yaml", "identity.yaml", "calling.yaml")
 _FOLDERS: Final = ("journeys", "tests")
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 class RulebookError(ValueError):
@@ -42,7 +45,8 @@ class RulebookError(ValueError):
 class Sources:
     """What stands in a folder: the files' roots, and what was wrong with reading them.
 
-    Every list is in the order of the file names. `canonical` is by file.
+    Every list is in the order of the file names. `canonical` is by file, `tops` are the roots of
+    consent.yaml, identity.yaml and calling.yaml.
     """
 
     folder: Path
@@ -51,6 +55,7 @@ class Sources:
     canonical: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     document: Document = field(default_factory=dict)
+    tops: dict[str, Node] = field(default_factory=dict)
 
 
 def read(folder: Path) -> Sources:
@@ -61,15 +66,13 @@ def read(folder: Path) -> Sources:
         sources.findings.append(Finding(".", 1, message, "name the rulebook's folder"))
         return sources
     _look_around(sources)
-    consent = identity = calling = None
     for name in _TOP_FILES:
         root = _root(sources, folder / name)
-        if root is not None and name == "consent.yaml":
-            consent = read_consent(root)
-        elif root is not None and name == "identity.yaml":
-            identity = read_identity(root)
-        elif root is not None:
-            calling = read_calling(root)
+        if root is not None:
+            sources.tops[name] = root
+    consent = _top(sources, "consent.yaml", read_consent)
+    identity = _top(sources, "identity.yaml", read_identity)
+    calling = _top(sources, "calling.yaml", read_calling)
     for path in _yaml_files(sources, "journeys"):
         root = _root(sources, path)
         if root is not None:
@@ -85,16 +88,26 @@ def read(folder: Path) -> Sources:
     return sources
 
 
+def _top(sources: Sources, name: str, read_top: Callable[[Node], T]) -> T | None:
+    return read_top(sources.tops[name]) if name in sources.tops else None
+
+
 def refuse_twins(read: Iterable[tuple[Node, dict[str, Any]]]) -> None:
     """Note where a second journey has the name of a first."""
-    first: dict[str, str] = {}
+    first: dict[str, tuple[Node, dict[str, Any]]] = {}
     for node, made in read:
-        name = made.get("journey")
+        name = slot_of(made) if made.get("journey") else None
         if name in first:
-            message = f"a journey `{name}` stands in {first[name]} already"
+            file = first[name][0].file
+            message = f"a journey `{labelled(name)}` stands in {file} already"
             node.at("journey").error(message, "give one of them another name")
         elif name is not None:
-            first[name] = node.file
+            first[name] = node, made
+    for name, (node, made) in first.items():
+        live = first.get(outside(name)) if is_shadow(name) else None
+        if live is not None and (made["version"] or 0) <= (live[1]["version"] or 0):
+            message = f"`version` is not above {live[1]['version']}, that of the live journey"
+            node.at("version").error(message, "count it up: under it the shadow is put in force")
 
 
 def make_document(
@@ -106,7 +119,7 @@ def make_document(
     """A document of canonical forms."""
     return {
         "format": FORMAT,
-        "journeys": sorted(journeys, key=lambda made: str(made["journey"])),
+        "journeys": sorted(journeys, key=lambda made: (str(made["journey"]), slot_of(made))),
         "consent": {"events": consent or []},
         "identity": identity or {"refuse": [], "alias": "merge"},
         **({"calling": calling} if calling else {}),

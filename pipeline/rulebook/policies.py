@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipeline.rulebook.journeys import CHANNELS
 from pipeline.rulebook.shape import Node
+from pipeline.rulebook.steps import CHANNELS
 
 
 def read_consent(node: Node) -> list[dict[str, Any]]:

@@ -47,13 +47,17 @@ class Node:
         self.line = line
         self.name = name
 
-    def error(self, message: str, remedy: str) -> None:
+    def error(self, message: str, remedy: str, code: str = "invalid") -> None:
         """Note what is wrong here."""
-        self.note(message, remedy, "error")
+        self.note(message, remedy, "error", code)
 
-    def note(self, message: str, remedy: str, severity: Severity) -> None:
+    def warn(self, message: str, remedy: str, code: str) -> None:
+        """Note what is allowed, and hardly meant; `code` is one of `codes.WARNINGS`."""
+        self.note(message, remedy, "warning", code)
+
+    def note(self, message: str, remedy: str, severity: Severity, code: str = "invalid") -> None:
         """Note something here."""
-        self.findings.append(Finding(self.file, self.line, message, remedy, severity))
+        self.findings.append(Finding(self.file, self.line, message, remedy, severity, code))
 
     def has(self, key: str) -> bool:
         """Whether a map has the key."""
@@ -80,7 +84,7 @@ class Node:
         remedy = f"write {wanted}"
         if wanted == "a text" and isinstance(self.value, bool | int | float):
             remedy = f'write it in quotes: "{written(self.value).strip("`")}"'
-        self.error(f"{self.name} is {written(self.value)}, not {wanted}", remedy)
+        self.error(f"{self.name} is {written(self.value)}, not {wanted}", remedy, "wrong-type")
 
     def map(self, known: Collection[str], what: str = "a map") -> bool:
         """Whether it is a map; its unknown keys are findings."""
@@ -91,7 +95,7 @@ class Node:
             if key not in known:
                 near = nearest(key, known)
                 remedy = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
-                self.at(key).error(f"unknown key `{key}`", remedy)
+                self.at(key).error(f"unknown key `{key}`", remedy, "unknown-key")
         return True
 
     def list(self, *, empty: bool = True, single: bool = False) -> Iterator["Node"]:
@@ -196,7 +200,7 @@ class Node:
         """The value of a key that must be there."""
         if self.has(key):
             return read(self.at(key))
-        self.error(f"`{key}` is missing", f"add `{key}`")
+        self.error(f"`{key}` is missing", f"add `{key}`", "missing-key")
         return None
 
     def optional(self, key: str, default: T, read: Callable[["Node"], T | None]) -> T:

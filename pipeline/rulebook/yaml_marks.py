@@ -68,7 +68,7 @@ class _Reader:
         self.nodes = 0
 
     def refuse(self, line: int, message: str, remedy: str) -> None:
-        self.findings.append(Finding(self.file, line, message, remedy))
+        self.findings.append(Finding(self.file, line, message, remedy, code="yaml"))
 
     def value(self, node: Any, depth: int) -> Any:
         line = node.start_mark.line + 1

@@ -1,10 +1,7 @@
-"""Outward records as JSON with CloudEvents headers: what `schemas/` describes."""
+"""Outward records as JSON: what `schemas/` describes."""
 
-from dataclasses import dataclass
 from functools import singledispatch
 from typing import Final
-
-import orjson
 
 from pipeline.domain.events import Source
 from pipeline.domain.facts import EventRef
@@ -18,7 +15,6 @@ from pipeline.domain.outputs import (
     Happening,
     OptIn,
     Output,
-    Refused,
     Retraction,
     Trigger,
 )
@@ -31,64 +27,6 @@ STANDARD_TRAITS: Final = frozenset(
 """Segment's reserved traits; all others are custom."""
 
 Json = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A record before its topic gets the pipeline's prefix."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-
-
-def render(output: Output, *, partition: int, offset: int, nth: int, at: int) -> Rendered:
-    """The record of an output that the log position given caused, at a log time."""
-    if isinstance(output, Refused):
-        return _dead_letter(output)
-    topic, key, value, kind = describe(output)
-    position = f"{partition}:{offset}:{nth}"
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": position,
-        "ce_type": f"pipeline.{kind}",
-        "ce_source": f"/segment.events/{partition}",
-        "ce_time": format_instant(at),
-        "content-type": "application/json",
-        "position": position,
-    }
-    return Rendered(
-        topic=topic,
-        key=key.encode() if key else None,
-        value=None if value is None else orjson.dumps(value),
-        headers=tuple((name, text.encode()) for name, text in headers.items()),
-    )
-
-
-def _dead_letter(output: Refused) -> Rendered:
-    """The fold has no original bytes: the event as it was decoded, and where it stood."""
-    event = output.event
-    value: Json = {
-        "type": event.type,
-        "event": event.name,
-        "messageId": event.message_id,
-        "userId": event.user_id,
-        "anonymousId": event.anonymous_id,
-        "timestamp": format_instant(event.time),
-        "properties": event.properties,
-        "traits": event.traits,
-        "context": event.context,
-    }
-    headers = {
-        "reason": output.reason,
-        "detail": "the rulebook refuses its ids",
-        "source-topic": event.source.topic,
-        "source-partition": str(event.source.partition),
-        "source-offset": str(event.source.offset),
-    }
-    encoded = tuple((name, text.encode()) for name, text in headers.items())
-    return Rendered("segment.dead-letter", None, orjson.dumps(value), encoded)
 
 
 @singledispatch
@@ -118,7 +56,7 @@ def _(output: Trigger) -> tuple[str, str | None, Json | None, str]:
         "consent": _consent(output.consent),
         "include": attempt.include,
         "gates": _gates(output.gates),
-    }
+    } | _variant(attempt.variant)
     return "journey.triggers", attempt.who.key, value, "trigger"
 
 
@@ -159,7 +97,8 @@ def _(output: Decision) -> tuple[str, str | None, Json | None, str]:
         "anchor": _event(output.anchor),
         "cause": None if output.cause is None else _event(output.cause),
         "gates": _gates(output.gates),
-    }
+    } | _variant(output.variant)
+    value |= _would_have_been(output)
     return "journey.decisions", output.who.key, value, "decision"
 
 
@@ -267,6 +206,23 @@ def _consent(consent: Consent) -> Json:
         "text": consent.text,
         "evidence": _source(consent.evidence),
     }
+
+
+def _variant(name: str | None) -> Json:
+    """Only journeys with an experiment have one; the records of others are as they always were."""
+    return {} if name is None else {"variant": name}
+
+
+def _would_have_been(output: Decision) -> Json:
+    """Of a step that a gate held back or that came too late."""
+    made: Json = {}
+    if output.channel is not None:
+        made["channel"] = output.channel
+    if output.to is not None:
+        made["to"] = output.to
+    if output.expires_at is not None:
+        made["expiresAt"] = format_instant(output.expires_at)
+    return made
 
 
 def _gates(gates: tuple[Gate, ...]) -> list[Json]:

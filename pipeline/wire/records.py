@@ -4,15 +4,18 @@ msgpack; each record starts with the format's version and the kind of its messag
 code refuses what it cannot read instead of guessing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from pipeline.domain import messages
 from pipeline.domain.messages import Message, Position, Record, Ref
+from pipeline.domain.versions import Ruling
 
-VERSION: Final = 1
+VERSION: Final = 2
+OLDEST: Final = 1
+"""What it still reads: fields that came later have defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,13 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Enforce:
-    """The announced rulebook of this digest decides from here on."""
+    """The announced rulebook of this digest decides from here on.
+
+    `rulings`: by journey what becomes of waits that are open by now.
+    """
 
     digest: str
+    rulings: dict[str, Ruling] = field(default_factory=dict)
 
 
 Control: TypeAlias = Tick | Announce | Enforce
@@ -56,6 +63,8 @@ MESSAGES: Final = {
     "recalled": messages.Recalled,
     "postponed": messages.Postponed,
     "ended": messages.Ended,
+    "in_line": messages.InLine,
+    "judged": messages.Judged,
     "let_go": messages.LetGo,
     "claimed": messages.Claimed,
     "held": messages.Held,
@@ -97,8 +106,10 @@ def decode(value: bytes) -> Record | Control:
     """Read either. Raises `UnreadableRecord`."""
     try:
         version, name, body, head = _envelope.decode(value)
-        if version != VERSION:
-            raise UnreadableRecord(f"record version {version}, this code reads {VERSION}")
+        if not OLDEST <= version <= VERSION:
+            raise UnreadableRecord(
+                f"record version {version}, this code reads {OLDEST} to {VERSION}"
+            )
         if head is None:
             return _controls[name].decode(body)
         to, position, at = head

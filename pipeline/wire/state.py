@@ -14,10 +14,13 @@ import msgspec
 
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.messages import EntityKind, Ref
+from pipeline.domain.versions import Pause, Ruling
 
 T = TypeVar("T")
 
-VERSION: Final = 1
+VERSION: Final = 2
+OLDEST: Final = 1
+"""What it still reads: fields that came later have defaults."""
 
 _TYPES: Final[dict[EntityKind, type[Entity]]] = {
     "person": Person,
@@ -95,10 +98,15 @@ class Ledger:
 
 @dataclass(slots=True)
 class Shelf:
-    """The rulebooks a partition knows, as documents by digest, and the one in force."""
+    """The rulebooks a partition knows, as documents by digest, and the one in force.
+
+    By journey: what applies ruled on open waits, and its last pause.
+    """
 
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     current: str | None = None
+    rulings: dict[str, Ruling] = field(default_factory=dict)
+    pauses: dict[str, Pause] = field(default_factory=dict)
 
 
 LEDGER_KEY: Final = b"ledger"
@@ -134,8 +142,8 @@ def _decode_own(value: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
 
 
 def _check(version: int) -> None:
-    if version != VERSION:
-        raise UnreadableState(f"state version {version}, this code reads {VERSION}")
+    if not OLDEST <= version <= VERSION:
+        raise UnreadableState(f"state version {version}, this code reads {OLDEST} to {VERSION}")
 
 
 class Identity(msgspec.Struct, frozen=True):

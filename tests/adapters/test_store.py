@@ -107,6 +107,8 @@ async def test_due_is_in_order_of_instant_and_key(store: Store) -> None:
     assert await store.commit(0, None, Change(Mark(1, 0), due=due))
     assert await store.due(0, 5, 9) == [b"c", b"a", b"b", b"\xff"]
     assert await store.due(0, 5, 2) == [b"c", b"a"]
+    assert await store.due(0, 5, 2, skip=1) == [b"a", b"b"]
+    assert await store.due(0, 5, 9, skip=4) == []
     assert await store.due(0, 3, 9) == []
     assert await store.commit(0, Mark(1, 0), Change(Mark(2, 0), due={b"c": 1_900_000_000_123}))
     assert (await store.progress([0]))[0].due == 5

@@ -10,7 +10,7 @@ from pipeline.domain.calling import next_open
 from pipeline.domain.calling_rules import Applies, CallingRule, CallingRules, OwnHours
 from pipeline.domain.times import DAY, HOUR, MINUTE
 from pipeline.rulebook.calling_hours import DAYS
-from pipeline.rulebook.journeys import CHANNELS
+from pipeline.rulebook.steps import CHANNELS
 from tests.domain.calling_cases import open_by_hand, place, rules
 
 ZONES = [

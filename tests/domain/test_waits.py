@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.domain.facts import Cancel, Facts, Start
 from pipeline.domain.reviews import forget, next_due, pass_time, review
 from pipeline.domain.rules import Journey, Pattern, Step
+from pipeline.domain.versions import Versions
 from pipeline.domain.waits import derive
 from tests.domain.strategies import MINUTE, cancel_values, facts_values, start_values
 
@@ -61,7 +62,7 @@ def test_a_step_is_judged_at_most_once_and_never_after_a_cancel(
     arrivals: list[Start | Cancel], journey: Journey
 ) -> None:
     """Facts come one by one with ticks between; each (anchor, step) is judged once."""
-    facts, versions = Facts(), {1: journey}
+    facts, versions = Facts(), Versions({1: journey})
     judged: list[tuple[object, int]] = []
     now = 0
     for fact in sorted(arrivals, key=lambda each: each.ref.time):
@@ -84,7 +85,7 @@ def test_a_step_is_judged_at_most_once_and_never_after_a_cancel(
 def test_passing_time_leaves_nothing_due_and_forgetting_opens_no_wait(
     facts: Facts, journey: Journey
 ) -> None:
-    versions = {1: journey}
+    versions = Versions({1: journey})
     review(facts, versions, 1_700_000_000_000, facts.cancels)
     while (due := next_due(facts, versions)) is not None:
         pass_time(facts, versions, due)

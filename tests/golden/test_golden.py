@@ -65,11 +65,11 @@ def test_every_file_is_of_a_kind_that_is_known() -> None:
 @pytest.mark.parametrize("sample", CURRENT, ids=named)
 def test_a_newer_version_is_refused(sample: Sample) -> None:
     if sample.name == "identity":
-        newer = sample.encoded.replace(b'"version":1', b'"version":2')
+        newer = sample.encoded.replace(b'"version":2', b'"version":3')
     else:
-        assert sample.encoded[1] == 1
-        newer = sample.encoded[:1] + b"\x02" + sample.encoded[2:]
+        assert sample.encoded[1] == 2
+        newer = sample.encoded[:1] + b"\x03" + sample.encoded[2:]
     error = records.UnreadableRecord if sample.folder.startswith("rec") else state.UnreadableState
     reader = READERS.get(sample.name, state.decode_entity)
-    with pytest.raises(error, match="version 2, this code reads 1"):
+    with pytest.raises(error, match="version 3, this code reads 1 to 2"):
         (records.decode if error is records.UnreadableRecord else reader)(newer)

@@ -22,6 +22,7 @@ TRIGGER = (
     "deadline",
     "at",
     "expiresAt",
+    "variant",
 )
 RETRACTION = ("type", "journey", "key", "person", "channel", "to", "reason", "at")
 DECISION = ("journey", "step", "key", "person", "anchor", "outcome", "decidedAt")
@@ -78,8 +79,8 @@ def _last(decisions: list[Record]) -> list[tuple[Any, ...]]:
     for record in decisions:
         row = normal(record, DECISION)
         journey, step, key, person, anchor, outcome, at = row
-        if record.get("reason") == "missing_key":
-            decided.add((journey, step, key, person, anchor, "missing_key", at))
+        if record.get("reason") in ("missing_key", "missing_date"):
+            decided.add((journey, step, key, person, anchor, record["reason"], at))
         elif outcome in _NOT_STANDING:
             standing.add((journey, key, anchor))
         else:
@@ -135,7 +136,17 @@ def pinned(case: Record) -> Record:
     return case
 
 
-_FIELDS = ("where", "audience", "holdout", "once", "repeat", "lookback", "lateness", "unless")
+_FIELDS = (
+    "where",
+    "audience",
+    "experiment",
+    "holdout",
+    "once",
+    "repeat",
+    "lookback",
+    "lateness",
+    "unless",
+)
 
 
 def _places(rulebook: Record, case: Record) -> list[tuple[Any, ...]]:
@@ -159,6 +170,12 @@ def _places(rulebook: Record, case: Record) -> list[tuple[Any, ...]]:
             ("book", "journeys", n, "steps", step)
             for step in range(len(journey["steps"]))
             if len(journey["steps"]) > 1
+        ]
+        places += [
+            ("book", "journeys", n, "steps", number, name)
+            for number, step in enumerate(journey["steps"])
+            for name in ("when", "variant", "offset", "within", "cooldown")
+            if name in step
         ]
     places += [
         ("book", "consent", "events", n)

@@ -32,6 +32,8 @@ def first_closed(
     }
     if not holds(journey.audience, scope, unjudged=False):
         return "audience"
+    if not holds(step.when, scope, unjudged=False):
+        return "condition"
     if held_out(journey, person):
         return "holdout"
     if number is None:

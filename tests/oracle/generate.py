@@ -13,6 +13,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from tests.oracle.generate_steps import StepKeys
 from tests.oracle.times import MINUTE, instant, text
 
 Record = dict[str, Any]
@@ -28,7 +29,8 @@ _KEYS: list[Any] = ["L1", "L1", "L1", "L2", "L2", 7, "7", 7.0, None, " ", True]
 
 
 def generate(seed: int, profile: str = "everything") -> tuple[Record, Record]:
-    return _Generator(random.Random(f"{profile}:{seed}"), profile, seed).make()
+    steps = StepKeys(random.Random(f"{profile}:{seed}:steps"), _BASE, _GRID)
+    return _Generator(random.Random(f"{profile}:{seed}"), profile, seed, steps).make()
 
 
 @dataclass
@@ -36,6 +38,7 @@ class _Generator:
     rng: random.Random
     profile: str
     seed: int
+    steps: StepKeys
 
     def make(self) -> tuple[Record, Record]:
         rng = self.rng
@@ -159,6 +162,7 @@ class _Generator:
         for step in journey["steps"]:
             if self.cooldown and rng.random() < 0.6:
                 step["cooldown"] = rng.choice(["10m", "30m", "2h"])
+        self.steps.add(journey)
 
     # -- events
 
@@ -254,7 +258,9 @@ class _Generator:
                 ]
                 + [{"page": "Pricing"}, {"screen": "Done"}]
             )
-            return {**who, **what, "properties": properties}
+            event = {**who, **what, "properties": properties}
+            self.steps.of_start(event)
+            return event
         if kind == "traits":
             return {
                 **who,

@@ -103,8 +103,8 @@ class _Oracle:
         """Open steps with the log time at which they are decided (rule 7)."""
         journey = start.journey
         return {
-            step.number: max(start.time + step.after, start.event.log) + journey.lateness
-            for step in journey.steps
+            step.number: max(start.deadline(step), start.event.log) + journey.lateness
+            for step in start.steps
             if step.number not in start.closed
         }
 
@@ -141,12 +141,13 @@ class _Oracle:
             key = key_text(look_up(journey.key, event.scope())) if journey.key else None
             without_key = journey.key is not None and key is None
             if not nameless and starts_it(journey, event):
-                if without_key:
-                    self._decide(
-                        Start(event, journey, None), 1, "ignored", "missing_key", event.log
-                    )
+                start = Start(event, journey, key)
+                if without_key or not start.steps:
+                    reason = "missing_key" if without_key else "missing_date"
+                    first = start.of_variant[0].number
+                    self._decide(start, first, "ignored", reason, event.log)
                 elif not self._is_remembered(journey, event):
-                    self.starts.append(Start(event, journey, key))
+                    self.starts.append(start)
             if (
                 names_cancel(journey, event)
                 and not without_key
@@ -174,7 +175,7 @@ class _Oracle:
                 fired.reasons.add("erased")
         for wait in self._waits():
             if wait.anchor.event.seq in seqs:
-                for step in wait.anchor.journey.steps:
+                for step in wait.anchor.steps:
                     self._close(wait.anchor, step, "erased", None, now)
         self._remove_facts(seqs)
         self.taken[:] = [event for event in self.taken if event.seq not in seqs]
@@ -268,7 +269,7 @@ class _Oracle:
             for wait in waits:
                 wait.anchor.stood = True
                 if any(cancels(cancel, wait.anchor) for cancel in known):
-                    for step in journey.steps:
+                    for step in wait.anchor.steps:
                         changed |= self._close(wait.anchor, step, "cancelled", None, now)
         return changed
 
@@ -277,11 +278,15 @@ class _Oracle:
             status = STALE
         if status != WAIT and start.status == WAIT:
             outcome, reason = _FORMS[status]
-            for step in start.journey.steps:
+            for step in start.steps:
                 if step.number not in start.closed:
                     self._decide(start, step.number, outcome, reason, now)
         elif status != WAIT and start.status is None:
-            self._decide(start, 1, *_FORMS[status], now)
+            self._decide(start, start.steps[0].number, *_FORMS[status], now)
+        elif status == WAIT and start.status != WAIT:
+            for step in start.of_variant:
+                if step not in start.steps:
+                    self._decide(start, step.number, "ignored", "missing_date", now)
         if status == WAIT or start.status in (None, WAIT):
             start.status = status
 
@@ -308,10 +313,10 @@ class _Oracle:
             start = wait.anchor
             last: dict[str, Step] = {}
             at = self._due_of(start)
-            for step in start.journey.steps:
+            for step in sorted(start.steps, key=lambda s: (start.deadline(s), s.number)):
                 if at.get(step.number, now + 1) > now:
                     continue
-                if now > start.time + step.after + step.expires:
+                if now > start.deadline(step) + step.expires:
                     self._close(start, step, "expired", None, now)
                     continue
                 if step.channel in last:
@@ -319,7 +324,7 @@ class _Oracle:
                 last[step.channel] = step
             for step in last.values():
                 order = (
-                    start.time + step.after,
+                    start.deadline(step),
                     start.time,
                     start.event.message_id,
                     start.journey.name,

@@ -30,7 +30,7 @@ def _ids(person: Person | None) -> Record:
 
 
 def trigger(start: Start, step: Step, person: Person, to: str, traits: Record, now: int) -> Record:
-    event, deadline = start.event, start.time + step.after
+    event, deadline = start.event, start.deadline(step)
     values = {"properties": event.properties, "context": event.context, "traits": traits}
     found = {path: look_up(path, values) for path in step.include}
     return {
@@ -47,7 +47,12 @@ def trigger(start: Start, step: Step, person: Person, to: str, traits: Record, n
         "expiresAt": text(deadline + step.expires),
         "include": {path: value for path, value in found.items() if value is not None},
         "consent": {"channel": step.channel, "status": "subscribed"},
+        **_variant(start),
     }
+
+
+def _variant(start: Start) -> Record:
+    return {} if start.variant is None else {"variant": start.variant}
 
 
 def decision(
@@ -60,9 +65,10 @@ def decision(
         **_ids(person),
         "outcome": outcome,
         "reason": reason,
-        "deadline": text(start.time + start.journey.steps[step - 1].after),
+        "deadline": text(start.deadline(start.journey.steps[step - 1])),
         "decidedAt": text(now),
         "anchor": start.event.message_id,
+        **_variant(start),
     }
 
 
@@ -83,7 +89,7 @@ class Fired:
 
     @property
     def deadline(self) -> int:
-        return self.start.time + self.step.after
+        return self.start.deadline(self.step)
 
     def retraction(self, now: int) -> Record | None:
         """Rule 10: at most one, at log times up to and including `expiresAt`."""

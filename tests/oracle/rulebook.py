@@ -25,6 +25,10 @@ class Step:
     expires: int
     cooldown: int
     include: tuple[str, ...]
+    when: str | None
+    variant: str | None
+    until: str | None  # path of the date; `after` is then the farthest it may be
+    offset: int
 
     @property
     def kind(self) -> str:
@@ -46,16 +50,16 @@ class Journey:
     percent: float
     salt: str
     steps: tuple[Step, ...]
-
-    @property
-    def last_after(self) -> int:
-        return self.steps[-1].after
+    experiment: str | None  # its salt
+    variants: tuple[tuple[str, float], ...]
 
     @property
     def memory(self) -> int:
         """Rule 11."""
         return (
-            self.lookback + self.last_after + max(step.after + step.expires for step in self.steps)
+            self.lookback
+            + max(step.after for step in self.steps)
+            + max(step.after + step.expires for step in self.steps)
         )
 
 
@@ -92,6 +96,8 @@ def read(book: dict[str, Any]) -> Rulebook:
 
 def _journey(item: dict[str, Any]) -> Journey:
     holdout = item.get("holdout") or {}
+    experiment = item.get("experiment") or {}
+    repeated = [(after, step) for step in item["steps"] for after in _afters(step)]
     return Journey(
         name=item["journey"],
         key=item.get("key"),
@@ -105,7 +111,9 @@ def _journey(item: dict[str, Any]) -> Journey:
         audience=item.get("audience"),
         percent=holdout.get("percent", 0),
         salt=str(holdout.get("salt", "")),
-        steps=tuple(_step(number, step) for number, step in enumerate(item["steps"], 1)),
+        steps=tuple(_step(number, *one) for number, one in enumerate(repeated, 1)),
+        experiment=experiment.get("salt"),
+        variants=tuple((experiment.get("variants") or {}).items()),
     )
 
 
@@ -121,12 +129,25 @@ def _patterns(item: Any) -> list[Pattern]:
     return found
 
 
-def _step(number: int, item: dict[str, Any]) -> Step:
+def _afters(item: dict[str, Any]) -> list[int]:
+    """Every repetition is a step of its own."""
+    if "until" in item:
+        return [duration(item.get("within", "90d"))]
+    every = duration(item.get("every", "0s"))
+    return [duration(item["after"]) + n * every for n in range(item.get("times", 1))]
+
+
+def _step(number: int, after: int, item: dict[str, Any]) -> Step:
+    offset = item.get("offset", "0s")
     return Step(
         number=number,
-        after=duration(item["after"]),
+        after=after,
         channel=item["channel"],
         expires=duration(item.get("expires", "24h")),
         cooldown=duration(item.get("cooldown", "0s")),
         include=tuple(item.get("include") or ()),
+        when=item.get("when"),
+        variant=item.get("variant"),
+        until=item.get("until"),
+        offset=-duration(offset[1:]) if offset.startswith("-") else duration(offset),
     )

@@ -44,6 +44,13 @@ def instant(value: Any) -> int | None:
     return None
 
 
+def date(value: Any) -> int | None:
+    """As `instant`; a day is its midnight in UTC."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
+        return instant(f"{value.strip()}T00:00:00Z")
+    return instant(value)
+
+
 def _epoch(number: float) -> int | None:
     if not math.isfinite(number) or number <= 0:
         return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from tests.oracle.cel import holds
-from tests.oracle.events import Event
-from tests.oracle.rulebook import Journey, Pattern
+from tests.oracle.events import Event, look_up
+from tests.oracle.rulebook import Journey, Pattern, Step
+from tests.oracle.times import date
 
 WAIT, SUPERSEDED, STALE, ONCE = "wait", "superseded", "stale_start", "once"
 
@@ -37,15 +40,52 @@ class Start:
 
     @property
     def over(self) -> bool:
-        return len(self.closed) == len(self.journey.steps)
+        return len(self.closed) == len(self.steps)
 
     @property
     def last_decided_deadline(self) -> int:
-        return max(
-            self.time + step.after
-            for step in self.journey.steps
+        """Not before the anchor, as the end of its wait is not."""
+        deadlines = [
+            self.deadline(step)
+            for step in self.steps
             if self.closed.get(step.number, SUPERSEDED) != SUPERSEDED
-        )
+        ]
+        return max([self.time, *deadlines])
+
+    @property
+    def variant(self) -> str | None:
+        """By the anchor's own id alone."""
+        if self.journey.experiment is None:
+            return None
+        basis = f"{self.journey.experiment}\0{self.journey.name}\0{self.event.own}"
+        drawn = Fraction(int(hashlib.sha256(basis.encode()).hexdigest()[:16], 16), 2**64)
+        for name, percent in self.journey.variants:
+            drawn -= Fraction(str(percent)) / 100
+            if drawn < 0:
+                return name
+        raise AssertionError("variants make 100 percent")
+
+    @property
+    def of_variant(self) -> list[Step]:
+        variant = self.variant
+        return [step for step in self.journey.steps if step.variant in (None, variant)]
+
+    @property
+    def steps(self) -> list[Step]:
+        """Those that there are for its wait."""
+        return [step for step in self.of_variant if self._named(step) is not None]
+
+    def deadline(self, step: Step) -> int:
+        named = self._named(step)
+        return self.time if named is None else named
+
+    def _named(self, step: Step) -> int | None:
+        if step.until is None:
+            return self.time + step.after
+        day = date(look_up(step.until, self.event.scope()))
+        if day is None or day + step.offset > self.time + step.after:
+            return None
+        return day + step.offset
 
     def order(self) -> tuple[int, str, str]:
         return (self.time, self.event.message_id, self.event.own or "")
@@ -106,7 +146,7 @@ def cancels(cancel: Cancel, start: Start) -> bool:
 
 def end_of(start: Start, known: Sequence[Cancel]) -> int:
     """Up to when further starts belong to the wait of this anchor."""
-    last = start.time + start.journey.last_after
+    last = max([start.time, *(start.deadline(step) for step in start.steps)])
     times = [cancel.time for cancel in known if cancel.time <= last and cancels(cancel, start)]
     return max(start.time, min(times)) if times else last
 

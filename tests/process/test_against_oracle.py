@@ -18,7 +18,7 @@ from pipeline.adapters.memory_store import MemoryStore
 from pipeline.process.rulebook_runner import Came, run_case
 from pipeline.rulebook.cases import case_of
 from pipeline.rulebook.compile import canonical_document
-from tests.oracle.compare import compare, shrink
+from tests.oracle.compare import DECISION, compare, normal, shrink
 from tests.oracle.expect import check
 from tests.oracle.generate import PROFILES, generate
 from tests.oracle.oracle import run
@@ -78,5 +78,14 @@ def test_a_random_history_gives_what_the_oracle_says(profile: str) -> None:
 
 
 def difference(rulebook: dict[str, Any], case: dict[str, Any]) -> str:
-    expected = run(copy.deepcopy(rulebook), copy.deepcopy(case))
-    return compare(expected, product(rulebook, case), decisions=False)
+    expected, came = run(copy.deepcopy(rulebook), copy.deepcopy(case)), product(rulebook, case)
+    lines = [compare(expected, came, decisions=False)]
+    if undated(expected) != undated(came):
+        lines.append(f"- undated {undated(expected)}\n+ undated {undated(came)}")
+    return "\n".join(line for line in lines if line)
+
+
+def undated(result: Any) -> list[str]:
+    """Every decision on a step that its start names no date for: there is one each."""
+    lacking = [each for each in result.decisions if each["reason"] == "missing_date"]
+    return sorted(repr(normal(each, (*DECISION, "deadline", "variant"))) for each in lacking)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from pipeline.adapters.clock import ManualClock
@@ -15,7 +16,7 @@ from pipeline.process.guard import Guard, Rebuild
 from pipeline.process.normalize import Normalized
 from pipeline.settings import Names
 from pipeline.wire.records import Tick, encode, encode_control
-from pipeline.wire.state import LEDGER_KEY
+from pipeline.wire.state import LEDGER_KEY, OLDEST, decode_identity, encode_identity
 from tests.process.folding import RULES
 
 NAMES = Names("x.")
@@ -189,9 +190,9 @@ async def test_state_of_another_pipeline_under_the_same_keys_is_refused(world: W
 async def test_state_of_a_newer_version_is_refused(world: World) -> None:
     await world.used()
     identity = await world.store.identity() or b""
-    newer = identity.replace(b'"version":1', b'"version":2')
+    newer = identity.replace(b'"version":2', b'"version":3')
     await world.store.identify(newer, replace=True)
-    assert "version 2, this code reads 1" in await refused(world.worker())
+    assert "version 3, this code reads 1 to 2" in await refused(world.worker())
 
 
 async def test_outputs_of_records_that_the_log_does_not_hold_are_refused(world: World) -> None:
@@ -359,3 +360,16 @@ async def test_outputs_left_before_anything_was_ever_published_are_no_matter(wor
     left = Entry(Mark(0, 1), NAMES.decisions, b"k", b"{}")
     assert await world.store.commit(0, None, Change(Mark(1, 0), outward=[left]))
     await world.worker().enter()
+
+
+async def test_a_state_of_an_older_version_is_gone_on_with_and_refused_to_that_version(
+    world: World,
+) -> None:
+    await world.used()
+    value = await world.store.identity()
+    assert value is not None
+    made = decode_identity(value)
+    older = msgspec.structs.replace(made, version=OLDEST)
+    await world.store.identify(encode_identity(older), replace=True)
+    await world.worker().enter()
+    assert await world.store.identity() == value

@@ -156,7 +156,7 @@ async def test_a_tick_on_which_the_fold_fails_halts_and_is_decided_by_a_version_
     ("damage", "said"),
     [
         (lambda value: value[:-3], "stored state is not readable"),
-        (lambda value: value[:1] + b"\x02" + value[2:], "state version 2, this code reads 1"),
+        (lambda value: value[:1] + b"\x03" + value[2:], "state version 3, this code reads 1 to 2"),
     ],
     ids=["corrupt", "newer"],
 )
@@ -199,9 +199,9 @@ async def test_an_entity_of_another_kind_under_a_key_halts(world: Folding) -> No
 async def test_a_ledger_or_shelf_of_a_newer_version_halts(world: Folding, key: bytes) -> None:
     await world.take()
     stored = world.store._of(0).entities
-    stored[key] = stored[key][:1] + b"\x02" + stored[key][2:]
+    stored[key] = stored[key][:1] + b"\x03" + stored[key][2:]
     world.again()
-    with pytest.raises(Halted, match="state version 2, this code reads 1"):
+    with pytest.raises(Halted, match="state version 3, this code reads 1 to 2"):
         await world.process.open()
 
 
@@ -222,10 +222,10 @@ async def test_a_record_of_a_newer_version_halts_and_is_not_passed_over(
     world: Folding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(records, "VERSION", 2)
+        patch.setattr(records, "VERSION", 3)
         world.call("ann", event="Fine")
     world.call("ann", event="Fine")
-    with pytest.raises(Halted, match="events/0 at 2: record version 2, this code reads 1"):
+    with pytest.raises(Halted, match="events/0 at 2: record version 3, this code reads 1 to 2"):
         await world.take()
     assert (await world.process.open()).offset == 2
 

@@ -210,11 +210,15 @@ def test_a_changed_journey_needs_a_higher_version() -> None:
     )
     changes = compare(old, new)
     assert (changes.added, changes.removed) == (("new",), ("gone",))
-    assert changes.changed == {"j": ("lookback", "once"), "k": ("once", "version")}
-    assert (changes.consent, changes.identity) == (False, True)
+    assert changes.changed == {
+        "j": (("lookback", "0s", "1h"), ("once", "false", "true")),
+        "k": (("once", "false", "true"), ("version", "1", "2")),
+    }
+    assert changes.consent == ()
+    assert changes.identity == (("alias", "merge", "ignore"),)
     assert needs_version_bump(old, new) == ["j"]
     assert needs_version_bump(new, old) == ["j", "k"]
     assert not compare(old, old)
     described = document(journey(description="d"), journey(journey="k"), journey(journey="gone"))
-    assert compare(old, described).changed == {"j": ("description",)}
+    assert compare(old, described).changed == {"j": (("description", "none", "d"),)}
     assert needs_version_bump(old, described) == []

@@ -61,7 +61,7 @@ def found(
     decisions: list[Record] | None = None,
 ) -> list[str]:
     case = Case("n", "f", 1, (), (), 0, tuple(expect), tuple(wanted or []))
-    return differences(case, outputs, decisions or [])
+    return [each.text for each in differences(case, outputs, decisions or [])]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from pipeline.rulebook.conditions import (
     compile_condition,
     fields_read_without_has,
 )
-from pipeline.rulebook.durations import parse_duration
 from pipeline.rulebook.journeys import read_journey
 from pipeline.rulebook.shape import Node
 from tests.schemas.schema_documents import EXAMPLES, ROOT, SAMPLE, faults, read_yaml, schema
@@ -119,23 +118,31 @@ def test_the_samples_show_every_outcome_and_retraction() -> None:
 
 
 def test_defaults_are_those_of_the_code() -> None:
-    """What the schema gives as a key's default is what reading a journey without it gives."""
-    findings: list[Any] = []
-    read = read_journey(Node(copy.deepcopy(MINIMAL), "j.yaml", findings))
-    assert findings == []
+    """To write what the schema gives as a key's default is to leave the key out."""
     content = schema(JOURNEY)
+    plain = _read(MINIMAL)
     for name, part in content["properties"].items():
         if "default" in part:
-            assert _same(read[name], part["default"]), name
+            assert _read({**MINIMAL, name: part["default"]}) == plain, name
     for name, part in content["$defs"]["step"]["properties"].items():
         if "default" in part:
-            assert _same(read["steps"][0][name], part["default"]), name
+            deadline = {"until": "properties.due"} if name in DATED else {"after": "1h"}
+            step = {**deadline, "channel": "sms"}
+            written = {**step, name: part["default"]}
+            assert _read({**MINIMAL, "steps": [written]}) == _read({**MINIMAL, "steps": [step]}), (
+                name
+            )
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Durations may be written in several ways."""
-    lengths = parse_duration(one), parse_duration(other)
-    return one == other or (None not in lengths and lengths[0] == lengths[1])
+DATED = {"offset", "within"}
+"""Keys of a step that go with `until` only."""
+
+
+def _read(journey: dict[str, Any]) -> dict[str, Any]:
+    findings: list[Any] = []
+    read = read_journey(Node(copy.deepcopy(journey), "j.yaml", findings))
+    assert findings == []
+    return read
 
 
 STARTS: list[Any] = [
@@ -159,7 +166,63 @@ def test_forms_of_a_start(start: Any) -> None:
     assert findings == []
 
 
+EXPERIMENT = {"salt": "x", "variants": {"a": 99.5, "b": 0.5}}
+STEPS: list[dict[str, Any]] = [
+    {"after": "1h", "every": "24h", "times": 30, "when": 'traits.plan == "gold"'},
+    {"until": "properties.due"},
+    {"until": "context.trial.end", "offset": "-2d", "within": "400d", "variant": "a"},
+    {"until": "properties.due", "offset": "+1h"},
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=json.dumps)
+def test_forms_of_a_step(step: dict[str, Any]) -> None:
+    """Every form that a step may have validates, and the code reads it without a fault."""
+    both = [{"name": name, "percent": 50} for name in "ab"]
+    steps = [{"after": "0s", "channel": "email"}, {"channel": "sms", **step}]
+    for experiment in (EXPERIMENT, {"salt": "x", "variants": both}):
+        journey = {**MINIMAL, "experiment": experiment, "steps": steps}
+        assert faults(JOURNEY, journey) == []
+        findings: list[Any] = []
+        read_journey(Node(copy.deepcopy(journey), "j.yaml", findings))
+        assert findings == []
+
+
+def _step(**keys: Any) -> dict[str, Any]:
+    return {"steps": [{"channel": "sms", **keys}]}
+
+
+def _variants(variants: Any, **more: Any) -> dict[str, Any]:
+    return {"experiment": {"salt": "x", "variants": variants, **more}}
+
+
 BROKEN_JOURNEYS: list[dict[str, Any]] = [
+    _step(after="1h", every="1h"),
+    _step(after="1h", times=2),
+    _step(after="1h", every="1h", times=1),
+    _step(after="1h", every="1h", times=31),
+    _step(after="1h", every="1h", times="3"),
+    _step(after="1h", offset="1h"),
+    _step(after="1h", within="1h"),
+    _step(until="dueDate"),
+    _step(until="traits.birthday"),
+    _step(until="properties.due", every="1h", times=2),
+    _step(until="properties.due", offset="--2d"),
+    _step(until="properties.due", offset=-2),
+    _step(until="properties.due", within="-2d"),
+    _step(after="1h", when=True),
+    _step(after="1h", when=""),
+    _step(after="1h", variant="a b"),
+    {"experiment": {"variants": {"a": 50, "b": 50}}},
+    {"experiment": {"salt": "x"}},
+    {"experiment": "x"},
+    _variants({"a": 100}),
+    _variants({f"v{n}": 100 / 11 for n in range(11)}),
+    _variants({"a": 100, "b": 0}),
+    _variants({"a": 50, "b": "50"}),
+    _variants({"a": 50, "b c": 50}),
+    _variants(["a", "b"]),
+    _variants({"a": 50, "b": 50}, colour="red"),
     {"journey": None},
     {"version": 0},
     {"version": "1"},

@@ -192,7 +192,7 @@ def test_asyncapi_names_every_topic() -> None:
     document = read_yaml(SCHEMAS / "asyncapi.yaml")
     names = Names()
     topics = {
-        names.raw, names.events, names.triggers, names.decisions, names.contacts,
+        names.raw, names.events, names.triggers, names.decisions, names.shadow, names.contacts,
         names.optins, names.evidence, names.dead_letters, names.outbound,
     }  # fmt: skip
     channels = document["channels"]

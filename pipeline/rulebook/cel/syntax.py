@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import lru_cache
 from typing import Any, Final
 
 from celpy.celparser import CELParseError, CELParser
@@ -32,8 +33,12 @@ class ConditionError(ValueError):
         self.column = column
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Any:
-    """Read a condition; the node that `meaning` gives of its root."""
+    """Read a condition; the node that `meaning` gives of its root. Not to be changed: it is kept.
+
+    Checks look at a condition from several sides, and reading costs more than any of them.
+    """
     if not text.strip():
         raise ConditionError("it is empty")
     if len(text) > LENGTH_MAX:
