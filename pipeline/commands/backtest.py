@@ -1,133 +1,117 @@
 """`pipeline backtest RULEBOOK`: what a rulebook would have done over a history; emits nothing."""
 
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.common import (
-    Failure,
-    json_option,
-    print_json,
-    reachable,
-    run,
-    settings,
-)
-from pipeline.commands.rulebook_files import rulebook_argument, usable_document
-from pipeline.domain.times import format_instant, parse_instant
+from pipeline.commands.common import Failure, json_option, run
+from pipeline.commands.instants import Instant
+from pipeline.commands.rulebook_files import rulebook_argument
 
 if TYPE_CHECKING:
-    from pipeline.process.history import Outcome
-    from pipeline.rulebook.load import Document
-
-Json = dict[str, Any]
-_ROWS: Final = 200
-"""Of one table: more is for programs."""
-
-
-class _Instant(click.ParamType):
-    name = "T"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """RFC 3339, a day, or epoch seconds or milliseconds."""
-        instant = parse_instant(str(value))
-        if instant is None:
-            self.fail(f"{value!r} is no time: write 2026-03-03T15:00:00Z or 2026-03-03")
-        return instant
+    from pipeline.commands.backtest_study import Asked, Side, Sink, Study
 
 
 @click.command("backtest")
 @rulebook_argument
-@click.option("--from", "begin", type=_Instant(), help="When the journeys come into force.")
-@click.option("--to", "end", type=_Instant(), help="When the clock stops; else the last record.")
+@click.option("--from", "begin", type=Instant(), help="When the journeys come into force.")
+@click.option("--to", "end", type=Instant(), help="When the clock stops; else the last record.")
 @click.option(
     "--input",
     "path",
     type=click.Path(path_type=Path),
     help="JSON lines: Segment events or batches, taken at receivedAt, else timestamp; or"
-    ' {"timestamp": ms, "value": {...}}. Without it the raw topic is read.',
+    ' {"timestamp": ms, "value": {...}}, also with "partition" and "offset". Without it the raw'
+    " topic is read.",
 )
+@click.option(
+    "--compare",
+    multiple=True,
+    metavar="RULEBOOK|in-force|fired",
+    help="The same history under another rulebook, that in force, or what production really"
+    " fired; may be given several times.",
+)
+@click.option("--html", type=click.Path(path_type=Path), help="Write a report as one HTML file.")
 @json_option
 def command(
-    rulebook: Path, begin: int | None, end: int | None, path: Path | None, as_json: bool
+    rulebook: Path,
+    begin: int | None,
+    end: int | None,
+    path: Path | None,
+    compare: tuple[str, ...],
+    html: Path | None,
+    as_json: bool,
 ) -> None:
     """Run RULEBOOK over history: what would have fired, what not and why.
 
     Records before --from count for who people are and what they opted in to. Waits whose
     deadline is after the end are not decided: give a later --to to see them.
     """
+    from pipeline.commands.backtest_study import Asked, sides_of
+
     if begin is not None and end is not None and end < begin:
         raise Failure("backtest: --to is before --from: exchange them")
-    document, _ = usable_document(rulebook)
-    outcome = run(_backtest(document, begin, end, path))
-    if as_json:
-        for record in [*outcome.triggers, *outcome.retractions]:
-            print_json(record)
-        for decision in outcome.decisions:
-            print_json({"type": "decision", **decision})
-        counts = {str(name): count for name, count in sorted(outcome.counts.items())}
-        print_json({"type": "summary", "records": outcome.records, "counts": counts})
-    else:
-        _show(outcome)
+    asked = Asked(rulebook, compare, begin, end, path)
+    sides = sides_of(asked)
+    if html is not None:
+        _try(html, path)
+    made = _lines(asked, sides) if as_json else _tables(asked, sides)
+    if html is not None:
+        _write(html, made)
 
 
-async def _backtest(
-    document: "Document", begin: int | None, end: int | None, path: Path | None
-) -> "Outcome":
-    from pipeline.adapters.memory_store import MemoryStore
-    from pipeline.commands.histories import from_file, from_topic
-    from pipeline.process.history import backtest
+def _lines(asked: "Asked", sides: list["Side"]) -> "Study":
+    from pipeline.commands.backtest_json import lines_sink, print_figures
+    from pipeline.commands.progress import both_on_terminal
 
-    records = from_topic(reachable()) if path is None else from_file(path)
-    region = settings().region
-    return await backtest(records, document, MemoryStore(), region=region, begin=begin, end=end)
+    sink = lines_sink(compared=len(sides) > 1)
+    made = _study(asked, sides, sink, quiet=both_on_terminal())
+    print_figures(made)
+    return made
 
 
-def _show(outcome: "Outcome") -> None:
-    from pipeline.commands.tables import console, count_of, line, table
+def _tables(asked: "Asked", sides: list["Side"]) -> "Study":
+    from pipeline.commands.backtest_tables import Firsts, show
 
-    out = console()
-
-    def show(title: str, columns: str, records: list[Json]) -> None:
-        names = columns.split()
-        if records:
-            rows = [[record.get(name) for name in names] for record in records[:_ROWS]]
-            out.print(table(names, rows, title))
-        if (more := len(records) - _ROWS) > 0:
-            line(out, f"… and {more:,} more; --json lists all")
-
-    sent = [{**each, "who": _who(each)} for each in outcome.triggers]
-    show("would have fired", "firedAt journey step key who channel to", sent)
-    gone = [{**each, "who": _who(each)} for each in outcome.retractions]
-    show("would have been retracted", "at journey key who reason", gone)
-    rest = [{**each, "who": _who(each)} for each in outcome.decisions]
-    show("would not have fired", "decidedAt journey step key who outcome reason", rest)
-    rows = [
-        [journey, outcome_, reason, count]
-        for (journey, outcome_, reason), count in sorted(_summary(outcome).items())
-    ]
-    if rows:
-        out.print(table(("journey", "outcome", "reason", "count"), rows, "summary"))
-    span = ""
-    if outcome.first is not None and outcome.last is not None:
-        span = f" from {format_instant(outcome.first)} to {format_instant(outcome.last)}"
-    line(
-        out,
-        f"{count_of(outcome.records, 'record')}{span}: {count_of(len(sent), 'trigger')},"
-        f" {count_of(len(gone), 'retraction')}, {len(rest)} not fired; nothing was emitted",
-    )
+    firsts = Firsts() if len(sides) == 1 else None
+    made = _study(asked, sides, firsts.take if firsts else _forget)
+    show(made, firsts)
+    return made
 
 
-def _who(record: Json) -> str:
-    return record["userId"] or record["anonymousId"] or "-"
+def _forget(*_: object) -> None:
+    """Of a comparison only the figures are shown."""
 
 
-def _summary(outcome: "Outcome") -> Counter[tuple[str, str, str]]:
-    counts: Counter[tuple[str, str, str]] = Counter()
-    counts.update((each["journey"], "fired", "") for each in outcome.triggers)
-    counts.update((each["journey"], "retracted", each["reason"]) for each in outcome.retractions)
-    counts.update(
-        (each["journey"], each["outcome"], each["reason"] or "") for each in outcome.decisions
-    )
-    return counts
+def _study(asked: "Asked", sides: list["Side"], sink: "Sink", *, quiet: bool = False) -> "Study":
+    from pipeline.commands.backtest_study import study
+    from pipeline.commands.progress import RunProgress
+
+    return run(study(asked, sides, sink, RunProgress(quiet=quiet)))
+
+
+def _try(html: Path, history: Path | None) -> None:
+    """Fail before a long run, not after it."""
+    known = html.exists()
+    if known and history is not None and history.exists() and html.samefile(history):
+        raise Failure(f"{html}: is the history: give --html another file")
+    try:
+        html.open("ab").close()
+        if not known:
+            html.unlink()
+    except OSError as error:
+        raise _unwritable(html, error) from None
+
+
+def _write(path: Path, made: "Study") -> None:
+    from pipeline.commands.report.page import page
+
+    try:
+        path.write_text(page(made), encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> Failure:
+    return Failure(f"{path}: can't be written ({error.strerror}): name a file in a folder of yours")

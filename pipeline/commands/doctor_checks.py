@@ -1,6 +1,7 @@
 """What `doctor` looks at in Kafka and in the state, one function each."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -12,9 +13,10 @@ from pipeline.adapters.kafka_offsets import GroupOffsets
 from pipeline.adapters.topics import Topics, specs
 from pipeline.commands.doctor_redis import CLOCK_MS, Finding
 from pipeline.commands.reach import Reach
-from pipeline.commands.tables import count_of
+from pipeline.commands.tables import count_of, shown
 from pipeline.ports import LogUnavailable
-from pipeline.process.rulebook_change import in_force
+from pipeline.process.rulebook_change import InForce, in_force
+from pipeline.rulebook.changes import journeys_of
 from pipeline.settings import Settings
 
 _SECONDS: Final = 15.0
@@ -127,12 +129,11 @@ async def state(pipeline: Reach) -> list[Finding]:
         text = f"the log begins after where the state stands in partitions {lost}"
         remedy = "restore a newer backup of Redis; records in between are gone by retention"
         findings = [Finding("fatal", text, remedy, breaks="they were never taken into account")]
-    findings.append(await _rulebook(pipeline, len(ends)))
-    return findings
+    now = await in_force(pipeline.store, len(ends))
+    return [*findings, _rulebook(now), *_paused(now)]
 
 
-async def _rulebook(pipeline: Reach, partitions: int) -> Finding:
-    now = await in_force(pipeline.store, partitions)
+def _rulebook(now: InForce) -> Finding:
     if now.digest is None and not now.differing():
         remedy = "run `pipeline apply RULEBOOK`"
         return Finding("warn", "no rulebook is in force", remedy, breaks="no journey begins")
@@ -142,6 +143,14 @@ async def _rulebook(pipeline: Reach, partitions: int) -> Finding:
         return Finding("warn", text, remedy, breaks="people are treated by different rules")
     count = len(now.document.get("journeys", []))
     return Finding("ok", f"rulebook {(now.digest or '')[:12]} is in force: {count} journeys")
+
+
+def _paused(now: InForce) -> Iterator[Finding]:
+    """An emergency that nobody ended: what comes due in it expires."""
+    for name, made in journeys_of(now.document).items():
+        if made.get("status") == "paused":
+            remedy = "end it with `pipeline resume JOURNEY` once the reason is gone"
+            yield Finding("warn", f"{shown(name)} is paused", remedy, breaks="nothing of it fires")
 
 
 async def broker_clock(pipeline: Reach, now: int) -> list[Finding]:

@@ -15,7 +15,7 @@ from pipeline.commands.doctor_redis import Finding
 from pipeline.commands.reach import Reach
 from pipeline.commands.tables import count_of
 from pipeline.process.belonging import Refused, same
-from pipeline.rulebook.durations import parse_duration
+from pipeline.rulebook.steps import afters
 from pipeline.settings import Settings
 from pipeline.wire.state import VERSION, Identity, UnreadableState, decode_identity
 
@@ -197,8 +197,7 @@ async def _unread(pipeline: Reach, kept: int, now: int) -> Finding:
 
 def _longest_wait(document: Mapping[str, Any]) -> int:
     journeys = document.get("journeys", [])
-    waits = [parse_duration(step["after"]) or 0 for made in journeys for step in made["steps"]]
-    return max(waits, default=0)
+    return max((max(afters(step)) for made in journeys for step in made["steps"]), default=0)
 
 
 async def belonging(pipeline: Reach) -> list[Finding]:

@@ -1,19 +1,21 @@
 """`pipeline explain`: why a trigger fired, or why it did not. Shows personal data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.commands.common import Failure, json_option, print_json, reachable, run
-from pipeline.commands.reasons import OUTCOMES, REASONS, RETRACTIONS
 
 if TYPE_CHECKING:
-    from pipeline.commands.stories import Story
+    from rich.console import Console
+
+    from pipeline.commands.looking_back import Told
     from pipeline.settings import Settings
 
 Json = dict[str, Any]
 _PROGRESS_FROM = 50_000
+_NAMES_MAX = 20
 
 
 @click.command("explain")
@@ -27,43 +29,64 @@ def command(
 ) -> None:
     """Tell the story of a trigger, or of what somebody's waits came to.
 
-    TRIGGER_ID is the `id` of a trigger, a retraction or a decision.
+    TRIGGER_ID is the `id` of a trigger, a retraction or a decision. With --user the raw topic is
+    searched for everything they did, and what came near to starting a journey is told, too.
     """
     if (trigger_id is None) == (user is None):
         raise Failure("explain: give a TRIGGER_ID, or --user ID")
     if user is None and (journey or key):
         raise Failure("explain: --journey and --key go with --user")
-    stories = run(_stories(reachable(), trigger_id, user, journey, key))
-    for nth, story in enumerate(stories):
-        if as_json:
-            print_json(story.as_json())
-        else:
-            _show(story, first=nth == 0)
+    told = run(_look_back(reachable(), trigger_id, user, journey, key))
+    if as_json:
+        from pipeline.commands.explain_json import as_json as document
+
+        print_json(document(told))
+    else:
+        _show(told)
 
 
-async def _stories(
+async def _look_back(
     settings: "Settings", id_: str | None, user: str | None, journey: str | None, key: str | None
-) -> list["Story"]:
+) -> "Told":
+    from pipeline.commands.looking_back import LookingBack
     from pipeline.commands.reach import not_found, reach
-    from pipeline.commands.stories import Stories
 
     async with reach(settings) as pipeline:
-        found = Stories(pipeline, _progress())
-        if user is not None:
-            stories = await found.of_person(user, journey, key)
+        back = LookingBack(pipeline, _progress())
+        if user is None:
+            told = await back.at_trigger(id_ or "")
         else:
-            stories = await found.of_trigger(id_ or "")
-    if not stories and user is not None:
-        raise not_found(
-            f"{user}: no wait of theirs was decided or is open: check the id by"
-            " `pipeline contact`, and that an event starts the journey"
-        )
-    if not stories:
+            told = await back.at_person(user, journey, key)
+    if told.stories or told.misses:
+        return told
+    if user is None:
         raise not_found(
             f"{id_}: no trigger or decision has this id: what is not decided yet is told by"
             " `pipeline explain --user ID`"
         )
-    return stories
+    raise not_found(_nothing(told, user, journey, key))
+
+
+def _nothing(told: "Told", user: str, journey: str | None, key: str | None) -> str:
+    """Why there is nothing to tell, with what would help."""
+    if not told.people and not told.raw.events:
+        return (
+            f"{user}: nobody has this userId, anonymousId, phone or email, and no event in the raw"
+            " topic carries it: check its spelling, and `pipeline doctor` for how far workers are"
+        )
+    known = sorted(told.rules.versions)
+    if journey is not None and journey not in known:
+        listed = ", ".join(known) or "a journey of a rulebook in force: there is none"
+        return f"there is no journey {journey}: write {listed}"
+    if any(one.erased for one in told.people):
+        return f"{user}: was erased, and no decision about them is on record"
+    names = sorted({each.event.name or each.event.type for each in told.raw.events})
+    seen = ", ".join(names[:_NAMES_MAX]) or "no events"
+    only = "".join(f" with {n} {v}" for n, v in (("journey", journey), ("key", key)) if v)
+    return (
+        f"{user}: no wait of theirs{only} was decided or is open, and none of their events comes"
+        f" near to starting one; seen in the raw topic: {seen}"
+    )
 
 
 def _progress() -> Callable[[int], None]:
@@ -79,84 +102,55 @@ def _progress() -> Callable[[int], None]:
     return seen
 
 
-def _show(story: "Story", *, first: bool) -> None:
+def _show(told: "Told") -> None:
+    from pipeline.commands.explain_json import identity, person, rulebooks_of
     from pipeline.commands.tables import console, line, shown
+    from pipeline.commands.timeline import timeline
 
     out = console()
-    if not first:
+    for one in map(person, told.people):
+        line(out, shown(_who(one)))
+    for each in identity(told):
+        line(out, f"  {each['at']}  {shown(each['text'])} ({shown(_place(each['event']))})")
+    for story in told.stories:
         line(out, "")
-    key = f", key {story.key}" if story.key else ""
-    line(out, f"{shown(story.journey)}{shown(key)}", "bold")
-    for at, text in sorted(_told(story), key=lambda item: item[0]):
-        line(out, f"  {at or ' ' * 24}  {shown(text)}")
+        key = f", key {story.key}" if story.key else ""
+        line(out, f"{shown(story.journey)}, version {story.version}{shown(key)}", "bold")
+        digests = [digest[:12] for digest in rulebooks_of(story, told)]
+        rulebook = " or ".join(digests) or "no longer on record"
+        now = f"; in force now {told.shelf.current[:12]}" if told.shelf.current else ""
+        line(out, f"  rulebook {rulebook}{now}", "dim")
+        for entry in timeline(story, told):
+            line(out, f"  {entry.at}  {shown(entry.text)}")
+            for gate in entry.gates:
+                line(out, f"  {'':24}    {shown(gate)}")
+    _show_misses(out, told)
 
 
-def _told(story: "Story") -> Iterator[tuple[str, str]]:
-    """The timeline: what happened when, in words."""
-    anchor = story.anchor
-    yield anchor["timestamp"], f"{_event(anchor)} starts the wait{_record(story.raw)}"
-    deadlines = {
-        (record["step"], record["deadline"])
-        for record in [*story.decisions, *story.triggers, *story.waiting]
-        # a start that opened nothing has none; where it is the instant of deciding, that is told
-        if record.get("reason") not in {"missing_key", "once", "stale_start", "repeat"}
-        and record.get("due") != record["deadline"]
-    }
-    for step, deadline in deadlines:
-        yield deadline, f"deadline of step {step}"
-    causes = {
-        cause["messageId"]: cause
-        for record in [*story.decisions, *story.retractions]
-        if (cause := record.get("cause"))
-    }
-    for cause in causes.values():
-        yield cause["timestamp"], f"{_event(cause)} speaks against it"
-    for decision in story.decisions:
-        yield decision["decidedAt"], _decision(decision)
-    for trigger in story.triggers:
-        yield from _trigger(trigger)
-    for gone in story.retractions:
-        words = RETRACTIONS.get(gone["reason"], "")
-        yield gone["at"], f"retracted, {gone['reason']}: {words}"
-    for wait in story.waiting:
-        unless = f", unless {'; '.join(wait['unless'])}" if wait["unless"] else ""
-        yield wait["due"], f"step {wait['step']} ({wait['channel']}) is to be decided{unless}"
+def _show_misses(out: "Console", told: "Told") -> None:
+    from pipeline.commands.tables import line, shown
+
+    if told.misses:
+        line(out, "")
+        line(out, "started nothing", "bold")
+    for miss in told.misses:
+        event = miss["event"]
+        times = f", {miss['count']} times, the last" if miss["count"] > 1 else ""
+        where = f"{event['event']} ({_place(event)}, arrived {event['arrivedAt']}{times})"
+        text = f"{miss['journey']}: {where}: {miss['text']}"
+        line(out, f"  {event['timestamp']}  {shown(text)}")
 
 
-def _decision(decision: Json) -> str:
-    outcome, reason = decision["outcome"], decision["reason"]
-    text = f"step {decision['step']} {outcome}: {OUTCOMES.get(outcome, '')}"
-    if reason:
-        text += f" ({reason}: {REASONS.get(reason, '')})"
-    gates = ", ".join(f"{gate['gate']} {gate['verdict']}" for gate in decision["gates"])
-    return text + (f"; gates: {gates}" if gates else "")
+def _who(person: Json) -> str:
+    """Who was found, by all their ids."""
+    text = " → ".join(person["foundBy"])
+    ids = [f"earlier userId {each}" for each in person["formerUserIds"]]
+    ids += [f"device {each}" for each in person["anonymousIds"] if each not in text]
+    if person["erased"]:
+        return f"{text}: erased; only ids, places and verdicts are shown"
+    return text + (f"; {', '.join(ids)}" if ids else "")
 
 
-def _trigger(trigger: Json) -> Iterator[tuple[str, str]]:
-    consent = trigger["consent"]
-    place = _place(consent["evidence"])
-    said = ", ".join(
-        f"{name} {consent[name]}" for name in ("source", "ip", "text") if consent[name]
-    )
-    yield (
-        consent["timestamp"],
-        f"{trigger['to']} {consent['status']} to {consent['channel']} ({said}; evidence {place})",
-    )
-    sent = f"trigger {trigger['id']} to {trigger['to']} by {trigger['channel']}"
-    yield trigger["firedAt"], f"{sent}, best before {trigger['expiresAt']}"
-
-
-def _event(event: Json) -> str:
-    return f"{event['event']} ({_place(event['source'])}, message {event['messageId']})"
-
-
-def _record(raw: Json | None) -> str:
-    if raw is None:
-        return "; the record itself is no longer in the topic"
-    who = ", ".join(f"{name} {raw[name]}" for name in ("userId", "anonymousId") if raw[name])
-    properties = ", ".join(f"{name} {value}" for name, value in raw["properties"].items())
-    return f": {who}" + (f"; {properties}" if properties else "")
-
-
-def _place(source: Json) -> str:
+def _place(event: Json) -> str:
+    source = event["source"]
     return f"{source['topic']} {source['partition']}:{source['offset']}"

@@ -1,24 +1,25 @@
 """What somebody, or everybody, is waiting for: derived from the facts, as the workers do."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.commands.reach import Reach, read_entity
-from pipeline.domain.entities import Case, Device, Entity, Person
 from pipeline.domain.facts import Facts, Start
 from pipeline.domain.ids import trigger_id
 from pipeline.domain.rules import Pattern
 from pipeline.domain.times import format_instant
 from pipeline.domain.turn import Rules
 from pipeline.domain.waits import Wait, derive
+from pipeline.process.forecast import Forecasts, forecast
+from pipeline.process.holdings import END_OF_TIME
 from pipeline.process.shelf import rules_of
+from pipeline.rulebook.load import Document
+from pipeline.rulebook.open_waits import ranges
+from pipeline.wire.state import Shelf
 
-COUNTED_MAX: Final = 20_000
-"""Waiting entities of one partition that are counted; more is not cheap."""
 _BATCH: Final = 500
-_END_OF_TIME: Final = 2**52
+_PAGE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +86,25 @@ def open_steps(
                 yield OpenStep(journey, key or None, wait, step)
 
 
-async def count_open(pipeline: Reach, names: Collection[str]) -> dict[str, int | None]:
-    """By journey how many waits are open; None where too many entities wait to count them."""
-    rules = rules_of((await pipeline.in_force()).shelf)
-    counts: Counter[str] = Counter()
+async def forecasts(pipeline: Reach, shelf: Shelf, document: Document, digest: str) -> Forecasts:
+    """What each policy would do at an apply of this document, now; nothing is changed."""
+    meant = ranges(shelf.documents.values(), document)
+    rules = rules_of(replace(shelf, documents=shelf.documents | {digest: document}))
+    found: Forecasts = {}
     for partition in range(pipeline.settings.partitions):
-        keys = await pipeline.store.due(partition, _END_OF_TIME, COUNTED_MAX + 1)
-        if len(keys) > COUNTED_MAX:
-            return dict.fromkeys(sorted(names))
+        keys = await _waiting(pipeline, partition)
         for first in range(0, len(keys), _BATCH):
-            values = await pipeline.store.load(partition, keys[first : first + _BATCH])
-            for value in values:
+            for value in await pipeline.store.load(partition, keys[first : first + _BATCH]):
                 if value is not None:
-                    counts.update(_open_journeys(read_entity(value), rules, names))
-    return {name: counts[name] for name in sorted(names)}
+                    forecast(read_entity(value), rules, meant, pipeline.clock.now(), found)
+    return dict(sorted(found.items()))
 
 
-def _open_journeys(entity: Entity, rules: Rules, names: Collection[str]) -> Iterator[str]:
-    facts: Iterator[tuple[str, Facts]]
-    match entity:
-        case Person() | Device():
-            journeys = entity.profile.journeys
-            facts = ((name, one) for name, keys in journeys.items() for one in keys.values())
-        case Case():
-            facts = iter([(entity.journey, entity.facts)])
-        case _:
-            return
-    for name, one in facts:
-        if name in names:
-            for wait in derive(one, rules.of(name)).waits:
-                if wait.open_steps():
-                    yield name
+async def _waiting(pipeline: Reach, partition: int) -> list[bytes]:
+    """The keys of all that is due at any time; what moves in between is counted once."""
+    keys: dict[bytes, None] = {}
+    skip = 0
+    while page := await pipeline.store.due(partition, END_OF_TIME, _PAGE, skip=skip):
+        keys |= dict.fromkeys(page)
+        skip += len(page)
+    return list(keys)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.commands.open_waits import OpenStep, open_steps
-from pipeline.commands.reach import Reach, read_entity
+from pipeline.commands.past import Past
+from pipeline.commands.reach import read_entity
 from pipeline.domain.entities import Address, Case, Device, Entity, Person
 from pipeline.domain.messages import Ref
 from pipeline.domain.profile import KINDS, Profile
+from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules
 from pipeline.wire.contact_points import read_email, read_phone
 from pipeline.wire.state import entity_key, partition_of
@@ -34,7 +36,10 @@ class Found:
         return {self.ref.id, *self.profile.user_ids, *self.profile.devices}
 
     def open_steps(self, rules: Rules) -> list[OpenStep]:
-        """What they wait for, in order of time; a case's waits only where the anchor is theirs."""
+        """What they wait for, in order of time; a case's waits only where the anchor is theirs.
+
+        Of live journeys: what is decided in shadow comes to nobody.
+        """
         steps: list[OpenStep] = []
         for journey, keys in self.profile.journeys.items():
             for key, facts in keys.items():
@@ -43,16 +48,17 @@ class Found:
         for case in self.cases:
             theirs = [start for start in case.facts.starts if start.holder_id in holders]
             steps += open_steps(case.journey, case.key, case.facts, rules, theirs)
-        return sorted(steps, key=lambda open_: (open_.wait.due(open_.step), open_.journey))
+        live = (step for step in steps if not is_shadow(step.journey))
+        return sorted(live, key=lambda open_: (open_.wait.due(open_.step), open_.journey))
 
 
 class People:
     """Looks people up in the store."""
 
-    def __init__(self, pipeline: Reach) -> None:
-        self._store = pipeline.store
-        self._partitions = pipeline.settings.partitions
-        self._region = pipeline.settings.region
+    def __init__(self, past: Past) -> None:
+        self._store = past.store
+        self._partitions = past.settings.partitions
+        self._region = past.settings.region
 
     async def entity(self, ref: Ref) -> Entity | None:
         """One entity."""

@@ -14,6 +14,7 @@ from pipeline.adapters.kafka_publishers import KafkaPublisher
 from pipeline.adapters.kafka_reader import KafkaReader
 from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_store import RedisStore
+from pipeline.adapters.topics import Topics, TopicSpec
 from pipeline.commands.common import CHECK_FAILED, Failure
 from pipeline.domain.entities import Entity
 from pipeline.domain.messages import Record
@@ -66,13 +67,21 @@ class Reach:
             )
         return found
 
-    async def in_force(self) -> InForce:
-        """The rulebook in force, with what stands in the log and no worker has taken yet."""
+    async def has_topic(self, name: str) -> bool:
+        """Whether it was created."""
+        wanted = TopicSpec(name, 0, foreign=True)
+        return not any(each.fatal for each in await Topics(self.settings.kafka).check([wanted]))
+
+    async def in_force(self, *, whole: bool = False) -> InForce:
+        """The rulebook in force, with what stands in the log and no worker has taken yet.
+
+        Of very much that was not taken only with `whole`: it may take minutes.
+        """
         partitions = await self.partitions()
         found = await in_force(self.store, partitions)
         begin = (await self.store.progress([0]))[0].watermark.offset
         end = (await self.reader.ends(self.settings.names.events))[0]
-        if end - begin <= _TAIL_MAX:
+        if whole or end - begin <= _TAIL_MAX:
             found.take(await self._controls(begin))
         return found
 

@@ -15,10 +15,15 @@ rulebook_argument = click.argument("rulebook", type=click.Path(path_type=Path))
 
 def read_checked(folder: Path) -> tuple[Sources, list[Finding]]:
     """A folder and all that is wrong with it."""
+    sources = read(existing(folder))
+    return sources, check_sources(sources)
+
+
+def existing(folder: Path) -> Path:
+    """The folder; ends the command where there is none."""
     if not folder.is_dir():
         raise Failure(f"{folder}: there is no such folder: name the rulebook's folder")
-    sources = read(folder)
-    return sources, check_sources(sources)
+    return folder
 
 
 def usable_document(folder: Path) -> tuple[Document, str]:
@@ -45,6 +50,6 @@ def where(folder: Path, finding: Finding) -> str:
 
 
 def said(finding: Finding) -> str:
-    """Message and remedy."""
+    """Message, remedy and code."""
     mild = "warning: " if finding.severity == "warning" else ""
-    return f"{mild}{finding.message} — {finding.remedy}"
+    return f"{mild}{finding.message} — {finding.remedy} [{finding.code}]"

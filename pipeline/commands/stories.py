@@ -1,136 +1,98 @@
-"""What the topics and the store tell of waits, put together by anchor."""
+"""One start of a journey and every record about it, put together by its anchor event."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from pipeline.adapters.kafka_reader import Kept
-from pipeline.commands.open_waits import OpenStep
-from pipeline.commands.people import People
-from pipeline.commands.reach import Reach
-from pipeline.domain.events import Source
-from pipeline.domain.ids import key_text
-from pipeline.process.shelf import rules_of
-from pipeline.wire.segment import decode
+from pipeline.commands.raw_events import Arrived, Place, place_of
+from pipeline.commands.redaction import redacted
 
 Json = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Story:
-    """All records about one anchor of one journey, each as it was written."""
+    """All records about one anchor of one journey, each as it was written.
+
+    `evidence` are the opt-ins and opt-outs of the addresses and channels that it was about.
+    `erased`: whose it is was erased; then nothing but ids, places and verdicts is in it.
+    """
 
     journey: str
     key: str | None
     anchor: Json
-    raw: Json | None = None
+    raw: Arrived | None = None
+    erased: bool = False
     decisions: list[Json] = field(default_factory=list)
     triggers: list[Json] = field(default_factory=list)
     retractions: list[Json] = field(default_factory=list)
     waiting: list[Json] = field(default_factory=list)
+    held: list[Json] = field(default_factory=list)
+    evidence: list[Json] = field(default_factory=list)
 
-    def as_json(self) -> Json:
-        """As `--json` prints it."""
-        return {
-            "journey": self.journey,
-            "key": self.key,
-            "anchor": {**self.anchor, "record": self.raw},
-            "waiting": self.waiting,
-            "decisions": self.decisions,
-            "triggers": self.triggers,
-            "retractions": self.retractions,
-        }
+    @property
+    def version(self) -> int:
+        """The version of the journey that it went by."""
+        records = self.decisions + self.triggers + self.waiting + self.held
+        return int(records[-1]["version"])
+
+    @property
+    def who(self) -> set[tuple[str, str]]:
+        """Whose it is, as the records named them: a userId or an anonymousId."""
+        found = set()
+        for record in self.decisions + self.triggers:
+            for name in ("userId", "anonymousId"):
+                if record[name] is not None:
+                    found.add((name, record[name]))
+        return found
+
+    @property
+    def addresses(self) -> set[tuple[str, str]]:
+        """Where it went or would have gone, and by which channel."""
+        records = self.decisions + self.triggers + self.held
+        pairs = ((record.get("to"), record.get("channel")) for record in records)
+        return {(to, channel) for to, channel in pairs if to is not None and channel is not None}
+
+    def places(self) -> set[Place]:
+        """Where the events that it names stand in the raw topic."""
+        causes = [each.get("cause") for each in (*self.decisions, *self.retractions)]
+        named = [self.anchor, *(cause for cause in causes if cause is not None)]
+        return {place_of(event["source"]) for event in named}
+
+    def redact(self) -> None:
+        """Keep of somebody who was erased what proves that it was so, not what it said."""
+        self.erased, self.raw, self.key = True, None, None
+        self.decisions = [redacted(each) for each in self.decisions]
+        self.triggers = [redacted(each) for each in self.triggers]
+        self.retractions = [redacted(each) for each in self.retractions]
+        self.evidence = []
 
 
-class Stories:
-    """Reads both outward topics from their beginning; keeps only what is asked for."""
+class Pile:
+    """Stories by anchor, as records come in."""
 
-    def __init__(self, pipeline: Reach, seen: Callable[[int], None]) -> None:
-        self._pipeline = pipeline
-        self._seen = seen
+    def __init__(self) -> None:
+        self._stories: dict[tuple[str, str, Place], Story] = {}
+        self._by_id: dict[str, Story] = {}
 
-    async def of_trigger(self, id_: str) -> list[Story]:
-        """By a trigger's or decision's id."""
-        needle = f'"{id_}"'.encode()
-        decisions, sent = await self._read(lambda kept: needle in (kept.value or b""))
-        decisions = [record for record in decisions if record["id"] == id_]
-        sent = [record for record in sent if record["id"] == id_]
-        return await self._told(decisions, sent, [])
+    def of(self, record: Json) -> Story:
+        """The story of a record that names its anchor."""
+        anchor = record["anchor"]
+        name = (record["journey"], anchor["messageId"], place_of(anchor["source"]))
+        made = self._stories.setdefault(name, Story(record["journey"], record["key"], anchor))
+        self._by_id[record["id"]] = made
+        return made
 
-    async def of_person(self, id_: str, journey: str | None, key: str | None) -> list[Story]:
-        """By whatever `contact` finds a person by."""
-        people = await People(self._pipeline).find(id_)
-        ids = {id_} | {known for one in people for known in one.own_ids}
-        keys = {each.encode() for each in ids}
-        decisions, sent = await self._read(lambda kept: kept.key in keys)
-        rules = rules_of((await self._pipeline.in_force()).shelf)
-        waiting = [step for one in people for step in one.open_steps(rules)]
-
-        def asked(record: Json) -> bool:
-            return journey in {None, record["journey"]} and key in {None, key_text(record["key"])}
-
-        return await self._told(
-            [record for record in decisions if asked(record)],
-            [record for record in sent if asked(record)],
-            [s for s in waiting if asked({"journey": s.journey, "key": s.key})],
-        )
-
-    async def _read(self, wanted: Callable[[Kept], bool]) -> tuple[list[Json], list[Json]]:
-        names = self._pipeline.settings.names
-        found: list[list[Json]] = []
-        for topic in (names.decisions, names.triggers):
-            records = self._pipeline.reader.read(topic, wanted=wanted, seen=self._seen)
-            found.append([orjson.loads(kept.value) async for kept in records if kept.value])
-        return found[0], found[1]
-
-    async def _told(
-        self, decisions: Iterable[Json], sent: Iterable[Json], waiting: Iterable[OpenStep]
-    ) -> list[Story]:
-        stories: dict[tuple[str, str, str], Story] = {}
-        by_id: dict[str, Story] = {}
-
-        def story(record: Json) -> Story:
-            anchor = record["anchor"]
-            place = anchor["source"]
-            at = f"{place['topic']}/{place['partition']}/{place['offset']}"
-            name = (record["journey"], anchor["messageId"], at)
-            made = stories.setdefault(name, Story(record["journey"], record["key"], anchor))
-            by_id[record["id"]] = made
-            return made
-
+    def add(self, decisions: Iterable[Json], sent: Iterable[Json]) -> None:
+        """Decisions, and triggers with their retractions, which come behind them."""
         for record in decisions:
-            story(record).decisions.append(record)
-        retractions: list[Json] = []
+            self.of(record).decisions.append(record)
         for record in sent:
             if record["type"] == "trigger":
-                story(record).triggers.append(record)
-            else:
-                retractions.append(record)
-        for record in retractions:
-            if record["id"] in by_id:
-                by_id[record["id"]].retractions.append(record)
-        for step in waiting:
-            story(step.as_json()).waiting.append(step.as_json())
-        for each in stories.values():
-            each.raw = await self._raw(each.anchor)
-        return sorted(stories.values(), key=lambda each: each.anchor["timestamp"])
+                self.of(record).triggers.append(record)
+            elif record["id"] in self._by_id:
+                self._by_id[record["id"]].retractions.append(record)
 
-    async def _raw(self, anchor: Json) -> Json | None:
-        """The anchor as it was sent; None where the topic does not have it any more."""
-        place = anchor["source"]
-        source = Source(place["topic"], place["partition"], place["offset"])
-        kept = await self._pipeline.reader.at(source.topic, source.partition, source.offset)
-        if kept is None:
-            return None
-        decoded = decode(kept.value, source, kept.timestamp, self._pipeline.settings.region)
-        for event in decoded.events:
-            if event.message_id == anchor["messageId"]:
-                return {
-                    "type": event.type,
-                    "userId": event.user_id,
-                    "anonymousId": event.anonymous_id,
-                    "properties": event.properties,
-                }
-        return None
+    def all(self) -> list[Story]:
+        """In order of what began them."""
+        return sorted(self._stories.values(), key=lambda each: each.anchor["timestamp"])

@@ -29,11 +29,18 @@ def shown(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:
-    """A table of plain cells."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    *,
+    figures: int = 0,
+) -> Table:
+    """A table of plain cells; the last `figures` columns are numbers."""
     made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for nth, column in enumerate(columns):
+        number = nth >= len(columns) - figures
+        made.add_column(column, overflow="fold", justify="right" if number else "left")
     for row in rows:
         made.add_row(*(Text(shown(cell)) for cell in row))
     return made

@@ -83,13 +83,6 @@ async def measure() -> dict[str, float]:
             return (await used() - before) / PEOPLE
 
         async def used() -> int:
-            for partition in range(8):
-                last = await store.outbox(partition, internal=True, after=None, limit=10**6)
-                if last:
-                    await store.trim(partition, internal=True, upto=last[-1].mark)
-                last = await store.outbox(partition, internal=False, after=None, limit=10**6)
-                if last:
-                    await store.trim(partition, internal=False, upto=last[-1].mark)
             return int((await client.info("memory"))["used_memory"])
 
         figures = {"contact with phone, email and two opt-ins": await added(identifies())}

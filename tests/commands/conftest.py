@@ -4,17 +4,26 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.cli import main
 from pipeline.local import LocalError, parts
+from tests.commands.remembered import Remembered
 from tests.commands.running import Running, Told
 
 REPOSITORY = Path(__file__).parents[2]
 Call = Callable[..., Told]
+Fill = Callable[[Remembered], Coroutine[Any, Any, None]]
+Ask = Callable[..., Told]
+"""Of how to fill a past, then the words of a command."""
+Recall = Callable[..., Told]
+"""Of a rulebook's document, then as `Ask`."""
+IN_MEMORY = {"KAFKA_BOOTSTRAP_SERVERS": "memory:9092", "REDIS_URL": "redis://memory"}
 
 
 @pytest.fixture
@@ -38,6 +47,28 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         return Told(status if isinstance(status, int) else 0, said.out, said.err)
 
     return calls
+
+
+@pytest.fixture
+def recall(call: Call, monkeypatch: pytest.MonkeyPatch) -> Recall:
+    """Fills a past in memory under a rulebook, then calls `pipeline` against it."""
+
+    def recalls(document: dict[str, Any], fill: Fill, *words: object) -> Told:
+        past = Remembered()
+
+        @asynccontextmanager
+        async def reach(_: object) -> AsyncIterator[Remembered]:
+            yield past
+
+        async def filled() -> None:
+            await past.enforce(document, "2026-03-01T00:00:00Z")
+            await fill(past)
+
+        asyncio.run(filled())
+        monkeypatch.setattr("pipeline.commands.reach.reach", reach)
+        return call(*words, **IN_MEMORY)
+
+    return recalls
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_failed_case_is_told_with_file_and_line(
     told = call("test", rulebook, cases, "--junit", report)
     assert told.status == 1
     assert told.last == "1 passed, 1 failed"
-    assert f"{cases}:5: a call that never comes\n    missing: trigger loan" in told.out
+    assert f"{cases}:5: a call that never comes\n    missing     trigger loan" in told.out
     suite = ET.parse(report).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
 

@@ -1,6 +1,7 @@
 """`contact`, `explain`, `deadletters` and `backtest` over a pipeline with a past."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,14 @@ def test_who_is_not_known_is_told_in_one_line(ask: Call) -> None:
 def fired(ask: Call) -> dict[str, Any]:
     told = ask("explain", "--user", "u1", "--key", "fired", "--json")
     assert told.status == 0, told.err
-    (story,) = told.lines
+    (story,) = told.lines[0]["stories"]
     return dict(story)
 
 
 def test_a_trigger_is_explained_by_its_id(ask: Call) -> None:
     story = fired(ask)
     (trigger,) = story["triggers"]
-    (by_id,) = ask("explain", trigger["id"], "--json").lines
+    (by_id,) = ask("explain", trigger["id"], "--json").lines[0]["stories"]
     assert by_id["triggers"] == [trigger]
     assert by_id["anchor"]["record"]["properties"] == {"loanId": "fired", "amount": 30000}
     assert [r["reason"] for r in by_id["retractions"]] == ["cancelled_after_fire"]
@@ -126,8 +127,8 @@ def test_the_story_is_told_in_order_of_time(ask: Call, running: Running) -> None
     ]
     places = [out.index(words) for words in order]
     assert places == sorted(places)
-    assert "gates: audience pass" in out
-    assert "consent pass" in out
+    assert "audience passed" in out
+    assert "consent passed" in out
 
 
 def test_why_nothing_fired_is_told_by_person_and_journey(ask: Call) -> None:
@@ -137,6 +138,17 @@ def test_why_nothing_fired_is_told_by_person_and_journey(ask: Call) -> None:
     assert told.status == 0, told.err
     assert "step 1 suppressed: no trigger: a gate was closed (no_address" in told.out
     assert ask("explain", "--user", "u2", "--journey", "other").status == 1
+
+
+def test_what_happened_is_captured_under_fictional_names(ask: Call, tmp_path: Path) -> None:
+    path = tmp_path / "captured.yaml"
+    told = ask("capture", "--user", "u1", "-o", path)
+    assert told.status == 0, told.err
+    text = path.read_text()
+    assert "trigger: loan-approved-not-signed" in text
+    for personal in ("u1", "a1", "Rebecca", "booking_flow", "m-fired"):
+        assert personal not in re.findall(r"[A-Za-z0-9_-]+", text)
+    assert ask("test", REPOSITORY / "deploy" / "rulebook", path).last == "1 passed, 0 failed"
 
 
 def test_an_open_wait_tells_what_it_waits_for(ask: Call) -> None:
@@ -194,3 +206,14 @@ def test_a_backtest_reads_the_raw_topic_and_finds_the_same_trigger(ask: Call, sa
     assert told.status == 0, told.err
     triggers = {line["id"] for line in told.lines if line["type"] == "trigger"}
     assert fired(ask)["triggers"][0]["id"] in triggers
+
+
+def test_a_backtest_is_compared_with_what_was_fired_and_with_what_is_in_force(
+    ask: Call, sample: Path
+) -> None:
+    words = ("--compare", "fired", "--compare", "in-force", "--to", "2100-01-01", "--json")
+    told = ask("backtest", sample, *words)
+    assert told.status == 0, told.err
+    both = {x["other"] for x in told.lines if x["type"] == "comparison" and x["firedBy"] == "both"}
+    assert both == {"fired", "in-force"}
+    assert not [x for x in told.lines if x["type"] == "difference" and x["other"] == "in-force"]

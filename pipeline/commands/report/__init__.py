@@ -1,0 +1,1 @@
+"""A backtest as one HTML page: `page` makes it, `charts` its plots, the template its text."""
