@@ -133,7 +133,6 @@ def test_both_do_the_same(redis_part: Redis) -> None:
             settings=settings(
                 max_examples=60,
                 stateful_step_count=25,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -355,7 +355,7 @@ def test_a_captured_file_is_what_its_schema_describes(
     ids=st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5, unique=True),
     percent=st.integers(2, 98),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_pseudonym_draws_what_the_id_draws(ids: list[str], percent: int) -> None:
     steps = [{"after": "1h", "channel": "sms"}]
     base = {"version": 1, "start": "Start", "steps": steps}

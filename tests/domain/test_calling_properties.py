@@ -72,7 +72,7 @@ def rule_sets(draw: st.DrawFn) -> CallingRules:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rule_sets(), zones, instants)
 def test_agrees_with_reading_every_minute(
     calling: CallingRules, where: tuple[str, ...], instant: int
@@ -84,7 +84,7 @@ def test_agrees_with_reading_every_minute(
     assert opening.at == (None if first is None else max(first, instant))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rule_sets(), zones, instants, st.integers(0, 4 * 24 * 60))
 def test_monotone_and_settled(
     calling: CallingRules, where: tuple[str, ...], instant: int, later: int
@@ -101,7 +101,7 @@ def test_monotone_and_settled(
     assert next_open(first, calling, place(*where), "voice").at == first
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rule_sets(), zones, instants)
 def test_more_zones_never_open_earlier(
     calling: CallingRules, where: tuple[str, ...], instant: int

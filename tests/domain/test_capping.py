@@ -18,7 +18,7 @@ WAYS: Final = st.integers(0, 2**32).map(random.Random)
 
 
 @given(chance=WAYS, most=st.integers(1, 3), cooldown=st.sampled_from(["0s", "5h"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_never_more_than_the_limit_and_never_less_where_there_is_room(
     chance: random.Random, most: int, cooldown: str
 ) -> None:
@@ -48,7 +48,7 @@ def test_never_more_than_the_limit_and_never_less_where_there_is_room(
 
 
 @given(chance=WAYS, most=st.integers(1, 2), cooldown=st.sampled_from(["0s", "5h"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nobody_is_called_for_what_was_cancelled_while_it_waited_its_turn(
     chance: random.Random, most: int, cooldown: str
 ) -> None:
@@ -74,7 +74,7 @@ def test_nobody_is_called_for_what_was_cancelled_while_it_waited_its_turn(
 
 
 @given(chance=WAYS, pauses=st.lists(st.integers(0, 40), min_size=2, max_size=2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_merge_at_any_moment_loses_nothing_and_counts_the_triggers_of_both(
     chance: random.Random, pauses: list[int]
 ) -> None:
@@ -181,7 +181,7 @@ def test_what_waits_its_turn_longer_than_it_is_of_use_expires() -> None:
 
 
 @given(chance=WAYS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_an_erasure_ends_what_waits_its_turn_and_leaves_nothing_that_counts(
     chance: random.Random,
 ) -> None:

@@ -186,7 +186,7 @@ def instant(kind: str, record: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     calls=st.integers(5, 60),

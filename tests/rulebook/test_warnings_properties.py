@@ -117,7 +117,7 @@ SEEN = Observed(
 
 
 @given(st.lists(JOURNEYS.map(growing), min_size=1, max_size=3), CALLINGS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_checking_never_fails_and_gives_known_codes_at_lines_that_there_are(
     journeys: list[dict[str, Any]], calling: dict[str, Any]
 ) -> None:

@@ -54,13 +54,12 @@ def accounted(value: bytes, calls: int) -> None:
         assert 0 < len(event.message_id) <= 100
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_are_answered(value: bytes) -> None:
     decode(value, SOURCE, NOON)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(CALLS)
 def test_any_call_is_accounted_for(call: Any) -> None:
     if "batch" not in call:
@@ -68,7 +67,7 @@ def test_any_call_is_accounted_for(call: Any) -> None:
     decode(orjson.dumps(call), SOURCE, NOON)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(CALLS | JSON, max_size=4), JSON, JSON)
 def test_any_batch_is_accounted_for(calls: list[Any], context: Any, integrations: Any) -> None:
     envelope = {"batch": calls, "context": context, "integrations": integrations}
