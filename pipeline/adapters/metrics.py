@@ -67,6 +67,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.outcomes = Count(
+            "pipeline_outcomes",
+            "Decisions and retractions of live journeys",
+            ["journey", "outcome", "reason"],
+            registry=self.registry,
+        )
         self.watermark_age = Gauge(
             "pipeline_watermark_age_seconds",
             "Age of the newest record that a partition's state reflects when it was committed",

@@ -32,6 +32,7 @@ REASONS: Final = {
     "opted_out": "the address is opted out of the channel",
     "cooldown": "this journey fired to the same address too short a time before",
     "limits": "the address or the person has had as many triggers as calling.yaml allows",
+    "window": "the calling hours were closed (closed: suppress)",
     "erasure": "right to erasure",
 }
 RETRACTIONS: Final = {

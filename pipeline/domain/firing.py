@@ -46,10 +46,15 @@ def attempt_now(address: Address, attempt: Attempt, turn: Turn) -> None:
     if reason is not None or consent is None:
         turn.say(decision_on(attempt, "suppressed", reason, turn.now))
         _answer(attempt, None, turn)
-    elif attempt.opens_at is None or attempt.opens_at > turn.now:
+    elif attempt.opens_at is not None and attempt.opens_at <= turn.now:
+        _fire(address, attempt, consent, turn)
+    elif attempt.holds:
         _postpone(address, attempt, turn)
     else:
-        _fire(address, attempt, consent, turn)
+        closed = Gate("window", "fail", attempt.window, attempt.opens_at)
+        over = replace(attempt, gates=(*attempt.gates, closed))
+        turn.say(decision_on(over, "suppressed", "window", turn.now))
+        _answer(attempt, None, turn)
 
 
 def _judged(

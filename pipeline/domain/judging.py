@@ -62,6 +62,7 @@ def judge(
         timezone=timezone if isinstance(timezone, str) else None,
         variant=variant_of(journey, start.own_id),
         priority=journey.priority,
+        holds=step.holds,
     )
     if reason is not None:
         turn.say(decision_on(attempt, "suppressed", reason, turn.now))

@@ -102,6 +102,7 @@ class Attempt:
     window: str = ""
     held: Gate | None = None
     timezone: str | None = None
+    holds: bool = True
     variant: str | None = None
     priority: int = 0
     capped: bool = False

@@ -72,7 +72,8 @@ class Step:
     """One contact of a journey. Durations in ms, `after` from the anchor's event time.
 
     With `until` the deadline is the start's own, and `after` is the farthest that it may be.
-    `window` narrows the calling hours. `variant` None: of every variant.
+    `window` narrows the calling hours; where they are closed the step is held, or suppressed.
+    `variant` None: of every variant.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Step:
     cooldown: int = 0
     include: tuple[str, ...] = ()
     window: Window | None = None
+    holds: bool = True
     when: Condition | None = None
     until: Until | None = None
     variant: str | None = None

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
 from pipeline.domain.messages import Position, Record, Ref
-from pipeline.domain.outputs import Trigger
+from pipeline.domain.outputs import Decision, Output, Retraction, Trigger
 from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules, Turn
 from pipeline.ports import MAX_RECORD, Change, Entry, Mark
@@ -69,6 +69,8 @@ class Portion:
     outward: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     lateness: list[int] = field(default_factory=list)
+    outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Of live journeys: journey, outcome (a decision's, or `retracted`) and reason."""
 
     def take(self, record: Record, offset: int, log_time: int) -> None:
         """Let the record's entity take it. Raises `Missing`, having changed nothing."""
@@ -143,8 +145,7 @@ class Portion:
             self.internal.append(_fitting(entry))
         for output in turn.said:
             nth += 1
-            if isinstance(output, Trigger) and not is_shadow(output.attempt.journey):
-                self.lateness.append(output.fired_at - output.attempt.deadline)
+            self._tally(output)
             made = render(
                 output, partition=self.place.partition, offset=offset, nth=nth, at=turn.now
             )
@@ -153,6 +154,15 @@ class Portion:
             self.outward.append(_fitting(entry))
         self.counts.update(turn.counts)
         return nth
+
+    def _tally(self, output: Output) -> None:
+        match output:
+            case Trigger(attempt, fired_at) if not is_shadow(attempt.journey):
+                self.lateness.append(fired_at - attempt.deadline)
+            case Decision(journey=journey) if not is_shadow(journey):
+                self.outcomes[journey, output.outcome, output.reason or ""] += 1
+            case Retraction(journey=journey) if not is_shadow(journey):
+                self.outcomes[journey, "retracted", output.reason] += 1
 
     def put_aside(
         self,

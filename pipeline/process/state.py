@@ -59,6 +59,8 @@ class Committed:
     counts: Counter[str] = field(default_factory=Counter)
     lateness: list[int] = field(default_factory=list)
     """Of the triggers among it: from deadline to firing, ms."""
+    outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By journey, outcome and reason; see `Portion`."""
 
 
 class StateProcess:
@@ -193,7 +195,13 @@ class StateProcess:
     async def _commit(self, portion: Portion, change: Change) -> None:
         await self._held.commit(change)
         self._committed(
-            Committed(portion.internal, portion.outward, portion.counts, portion.lateness)
+            Committed(
+                portion.internal,
+                portion.outward,
+                portion.counts,
+                portion.lateness,
+                portion.outcomes,
+            )
         )
 
     async def _isolate(self, records: Sequence[tuple[LogRecord, Record]], poison: _Poison) -> None:

@@ -146,6 +146,7 @@ def _step(number: int, after: int, made: dict[str, Any], calling: dict[str, Any]
         when=compile_condition(when, AUDIENCE_NAMES) if when else None,
         until=_until(made) if "until" in made else None,
         variant=made.get("variant"),
+        holds=made.get("closed") != "suppress",
     )
 
 

@@ -18,7 +18,7 @@ from pipeline.rulebook.shape import Node
 
 STEP_KEYS: Final = (
     "after", "every", "times", "until", "offset", "within", "channel", "when", "variant", "expires",
-    "cooldown", "include", "window",
+    "cooldown", "include", "window", "closed",
 )  # fmt: skip
 CHANNELS: Final = ("voice", "sms", "email")
 EXPIRES: Final = "1d"
@@ -52,11 +52,17 @@ def _step(node: Node) -> dict[str, Any]:
         "when": lambda n: read_condition(n, AUDIENCE_NAMES),
         "variant": Node.text,
         "window": read_window,
+        "closed": _closed,
     }
     for key, read in readers.items():
         if node.has(key) and (value := read(node.at(key))) is not None:
             made[key] = value
     return made
+
+
+def _closed(node: Node) -> str | None:
+    """None for what is the default."""
+    return "suppress" if node.choice(("hold", "suppress")) == "suppress" else None
 
 
 def _timed(node: Node) -> dict[str, Any]:

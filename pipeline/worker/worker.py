@@ -119,6 +119,8 @@ class Worker:
         self.metrics.commit_size.observe(change.counts["taken"])
         for entry in change.outward:
             self.metrics.published.labels(entry.topic).inc()
+        for labels, count in change.outcomes.items():
+            self.metrics.outcomes.labels(*labels).inc(count)
         for lateness in change.lateness:
             self.metrics.trigger_lateness.observe(lateness / SECOND)
 

@@ -55,6 +55,12 @@ def test_metrics_move_with_the_load(quiet: Quiet) -> None:
     ):
         assert moved("pipeline_published_total", f"topic={topic}") == count
     assert moved("pipeline_trigger_lateness_seconds_count") == fired
+    outcomes = [
+        moved(name, labels)
+        for name, labels in quiet.after
+        if name == "pipeline_outcomes_total" and "outcome=fired" in labels
+    ]
+    assert sum(outcomes) == fired
     for name in ("pipeline_apply_seconds_count", "pipeline_barrier_seconds_count"):
         assert moved(name) > 0, name
     for stage in ("normalize", "state"):

@@ -119,6 +119,14 @@ def test_a_step_that_mostly_expires_before_its_window_opens_is_told(tmp_path: Pa
     assert found(tmp_path, journeys__j=journey(steps=step.format("7d"))) == []
 
 
+def test_a_step_that_is_mostly_suppressed_by_its_window_is_told(tmp_path: Path) -> None:
+    window = "window: {hours: 09:00-10:00}, closed: suppress"
+    text = journey(steps=f"  - {{after: 1h, channel: sms, expires: 7d, {window}}}\n")
+    (finding,) = found(tmp_path, journeys__j=text)
+    assert finding.code == "mostly-expires"
+    assert "96% of a week's deadlines find sms closed, and are suppressed" in finding.message
+
+
 def test_hours_of_one_state_are_enough_for_a_warning_that_names_it(tmp_path: Path) -> None:
     calling = (
         "hours: {voice: 08:00-22:00}\n"

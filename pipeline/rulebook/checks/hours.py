@@ -67,7 +67,7 @@ def _check_step(place: StepPlace, step: Step, journey: Journey, hours: list[_Hou
     node = place.node.at("window") if step.window else place.node
     _check_expiry(node, step, journey.lateness, hours)
     later = next((each for each in journey.steps[step.number :] if _rivals(step, each)), None)
-    if later is not None and later.window == step.window:
+    if later is not None and later.window == step.window and step.holds and later.holds:
         _check_rival(node, step, later, hours)
 
 
@@ -78,21 +78,19 @@ def _rivals(step: Step, later: Step) -> bool:
 
 def _check_expiry(node: Node, step: Step, lateness: int, hours: list[_Hours]) -> None:
     shares = []
+    longest = step.expires - lateness if step.holds else 0
     for each in hours:
-        gone = sum(
-            each.delay(slot * _SLOT + lateness) > step.expires - lateness for slot in range(_SLOTS)
-        )
+        gone = sum(each.delay(slot * _SLOT + lateness) > longest for slot in range(_SLOTS))
         shares.append((gone / _SLOTS, each))
     share, worst = max(shares, key=lambda pair: pair[0], default=(0.0, None))
     if worst is None or share <= _MOST:
         return
-    remedy = "raise `expires`, or widen the hours"
-    if share == 1:
-        message = f"it always expires before {step.channel} opens{worst.where}: {worst.rule}"
-        node.warn(message, remedy, "unreachable-step")
-        return
-    message = f"{share:.0%} of a week's deadlines expire before {step.channel} opens"
-    node.warn(f"{message}{worst.where}: {worst.rule}", remedy, "mostly-expires")
+    before = "expire before {0} opens" if step.holds else "find {0} closed, and are suppressed"
+    remedy = "raise `expires`, or widen the hours" if step.holds else "hold it, or widen the hours"
+    which = "all" if share == 1 else f"{share:.0%}"
+    message = f"{which} of a week's deadlines {before.format(step.channel)}{worst.where}"
+    code = "unreachable-step" if share == 1 else "mostly-expires"
+    node.warn(f"{message}: {worst.rule}", remedy, code)
 
 
 def _check_rival(node: Node, step: Step, later: Step, hours: list[_Hours]) -> None:
