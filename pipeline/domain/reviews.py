@@ -173,9 +173,15 @@ def _due(wait: Wait, step: int, *, paused: bool) -> int:
 
 def _memories(facts: Facts, versions: Versions) -> Iterable[int]:
     for start in facts.starts:
-        yield start.remembered_from + versions[start.version].memory
+        yield _remembered_until(start, versions)
     for cancel in facts.cancels:
         yield max(cancel.ref.time, cancel.taken_at) + _memory_of(cancel, versions)
+
+
+def _remembered_until(start: Start, versions: Versions) -> int:
+    """By the longest memory of those it stood under: what fired under an old one may be open."""
+    pinned = (start.version, *(former.version for former in start.former))
+    return start.remembered_from + max(versions[version].memory for version in pinned)
 
 
 def _memory_of(cancel: Cancel, versions: Versions) -> int:
@@ -193,7 +199,7 @@ def forget(facts: Facts, versions: Versions, now: int) -> None:
     gone = [
         start
         for start in facts.starts
-        if now > start.remembered_from + versions[start.version].memory
+        if now > _remembered_until(start, versions)
         and id(start) not in open_anchors
     ]
     if gone:

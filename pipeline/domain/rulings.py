@@ -34,10 +34,15 @@ def visit(facts: Facts, versions: Versions, now: int) -> tuple[Review, bool]:
 
     Returns also whether the facts are others than before.
     """
-    before = facts.due
+    before = _standing_of(facts)
     result = rule(facts, versions, now)
     facts.due = next_due(facts, versions)
-    return result, bool(result.verdicts) or facts.due != before
+    return result, bool(result.verdicts) or _standing_of(facts) != before
+
+
+def _standing_of(facts: Facts) -> tuple[int | None, list[int]]:
+    """What a visit may change and tell nobody: another version may be due at the same instant."""
+    return facts.due, [start.version for start in facts.starts]
 
 
 def comparable(old: Journey, new: Journey) -> bool:

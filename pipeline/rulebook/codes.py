@@ -14,7 +14,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "read-without-has": "a condition reads a field that may be missing",
     "constant-condition": "a condition is always true or never true",
     "unreachable-step": "a step can never be judged, or never fire",
-    "mostly-expires": "at most deadlines of a week its hours stay closed until it expires or is suppressed",
+    "mostly-expires": "most deadlines of a week find the hours closed: it expires or is suppressed",
     "mostly-superseded": "at most deadlines of a week a later step is released with it, instead",
     "never-open": "a channel never opens, by all hours together",
     "beyond-retention": "a wait lasts longer than the log is kept",
