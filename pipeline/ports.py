@@ -73,6 +73,20 @@ class Store(Protocol):
     async def load(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """The entities' bytes, in the order of the keys; one round trip."""
 
+    async def load_at(
+        self, partition: int, keys: Sequence[bytes]
+    ) -> tuple[Mark | None, list[bytes | None]]:
+        """As `load`, with the watermark at which they are so.
+
+        What is folded further must be of the watermark that the commit expects: a store that went
+        on and then back would accept a change that was made of what it has forgotten.
+        """
+
+    async def due_at(
+        self, partition: int, until: int, limit: int, skip: int = 0
+    ) -> tuple[Mark | None, list[bytes]]:
+        """As `due`, with the watermark at which they are."""
+
     async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
         """Keys of entities due at or before `until`, by (instant, key).
 

@@ -64,6 +64,18 @@ class MemoryStore:
         entities = self._of(partition).entities
         return [entities.get(key) for key in keys]
 
+    async def load_at(
+        self, partition: int, keys: Sequence[bytes]
+    ) -> tuple[Mark | None, list[bytes | None]]:
+        """See `Store`."""
+        return self._of(partition).watermark, await self.load(partition, keys)
+
+    async def due_at(
+        self, partition: int, until: int, limit: int, skip: int = 0
+    ) -> tuple[Mark | None, list[bytes]]:
+        """See `Store`."""
+        return self._of(partition).watermark, await self.due(partition, until, limit, skip)
+
     async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
         """See `Store`."""
         index = self._of(partition).index

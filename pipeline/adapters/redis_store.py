@@ -64,22 +64,38 @@ class RedisStore:
 
     async def load(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""
-        if not keys:
-            return []
-        entity = self._of(partition).entity
-        names = [entity + key for key in keys]
+        return (await self.load_at(partition, keys))[1]
+
+    async def load_at(
+        self, partition: int, keys: Sequence[bytes]
+    ) -> tuple[Mark | None, list[bytes | None]]:
+        """See `Store`."""
+        stored = self._of(partition)
+        names = [stored.watermark, *(stored.entity + key for key in keys)]
         found: list[bytes | None] = await self._do(lambda: self._client.mget(names))
-        return found
+        return _watermark(found[0]), found[1:]
 
     async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
         """See `Store`."""
-        index = self._of(partition).due
-        found: list[bytes] = await self._do(
-            lambda: self._client.execute_command(
-                "ZRANGEBYSCORE", index, "-inf", until, "LIMIT", skip, limit
-            )
-        )
-        return found
+        return (await self.due_at(partition, until, limit, skip))[1]
+
+    async def due_at(
+        self, partition: int, until: int, limit: int, skip: int = 0
+    ) -> tuple[Mark | None, list[bytes]]:
+        """See `Store`."""
+        stored = self._of(partition)
+
+        async def look() -> list[Any]:
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.get(stored.watermark)
+                pipe.execute_command(
+                    "ZRANGEBYSCORE", stored.due, "-inf", until, "LIMIT", skip, limit
+                )
+                answers: list[Any] = await pipe.execute()
+                return answers
+
+        watermark, keys = await self._do(look)
+        return _watermark(watermark), keys
 
     async def commit(self, partition: int, expected: Mark | None, change: Change) -> bool:
         """See `Store`.

@@ -32,7 +32,6 @@ END_OF_TIME: Final = 2**52
 """An instant (ms) after all others that still is exact as a score of Redis."""
 
 _PAGE: Final = 10_000
-_OPEN_TRIES: Final = 5
 _UNREADABLE: Final = (
     "it is left as it is: run the version that wrote it, or restore a backup, or run"
     " `pipeline worker --rebuild`"
@@ -65,13 +64,9 @@ class Holdings:
         """Read where the store stands. Raises `Halted` where what it has can't be gone on with."""
         partition, log = self.place.partition, self.place.log
         self.entities.clear()
-        ledger = shelf = None
-        self.watermark = await self._store.watermark(partition)
-        for _ in range(_OPEN_TRIES):
-            ledger, shelf = await self._store.load(partition, [LEDGER_KEY, SHELF_KEY])
-            before, self.watermark = self.watermark, await self._store.watermark(partition)
-            if before == self.watermark:  # else a rival went on, or the store back, in between
-                break
+        self.watermark, (ledger, shelf) = await self._store.load_at(
+            partition, [LEDGER_KEY, SHELF_KEY]
+        )
         if (self.watermark is None) != (ledger is None):
             raise Halted(
                 f"{log}: Redis has lost a part of this partition's state (evicted or removed"
@@ -104,28 +99,43 @@ class Holdings:
         if not wanted:
             return
         keys = [entity_key(ref) for ref in wanted]
-        values = await self._store.load(self.place.partition, keys)
+        values = await self._load(keys)
         for ref, key, value in zip(wanted, keys, values, strict=True):
             self.entities[ref] = None if value is None else self._read(value, key, offset)[1]
 
     async def due(self, time: int, offset: int, limit: int) -> list[Ref]:
         """The entities that are due, oldest first, loaded."""
-        return await self.loaded(await self._store.due(self.place.partition, time, limit), offset)
+        return await self.loaded(await self._due(time, limit), offset)
 
     async def waiting(self) -> list[bytes]:
         """The keys of all that is due at any time, in the order of `due`."""
         keys: list[bytes] = []
-        while len(page := await self._store.due(*self._ever, skip=len(keys))) == _PAGE:
+        while len(page := await self._due(END_OF_TIME, _PAGE, skip=len(keys))) == _PAGE:
             keys += page
         return keys + page
 
-    @property
-    def _ever(self) -> tuple[int, int, int]:
-        return self.place.partition, END_OF_TIME, _PAGE
+    async def _load(self, keys: list[bytes]) -> list[bytes | None]:
+        watermark, values = await self._store.load_at(self.place.partition, keys)
+        self._see(watermark)
+        return values
+
+    async def _due(self, time: int, limit: int, skip: int = 0) -> list[bytes]:
+        watermark, keys = await self._store.due_at(self.place.partition, time, limit, skip)
+        self._see(watermark)
+        return keys
+
+    def _see(self, watermark: Mark | None) -> None:
+        """That what was read is of where this process stands, and not of a rival's next commit.
+
+        The commit would compare the same; but a store that forgot that commit in between is where
+        this process thinks it is, and would take what was folded of it.
+        """
+        if watermark != self.watermark:
+            raise Overtaken(self.place.log)
 
     async def loaded(self, keys: list[bytes], offset: int) -> list[Ref]:
         """The entities of these keys that there are, loaded, in this order."""
-        values = await self._store.load(self.place.partition, keys)
+        values = await self._load(keys)
         refs: list[Ref] = []
         for key, value in zip(keys, values, strict=True):
             if value is not None:

@@ -46,6 +46,19 @@ async def test_nothing_is_there_at_first(store: Store) -> None:
     await store.trim(3, internal=True, upto=Mark(5, 5))
 
 
+async def test_what_is_read_says_of_which_watermark_it_is(store: Store) -> None:
+    assert await store.load_at(4, [b"a"]) == (None, [None])
+    assert await store.due_at(4, 9, 9) == (None, [])
+    assert await store.commit(
+        4, None, Change(Mark(8, 0), {b"a": b"1", b"b": b"2"}, {b"a": 5, b"b": 6})
+    )
+    assert await store.load_at(4, [b"b", b"a"]) == (Mark(8, 0), [b"2", b"1"])
+    assert await store.due_at(4, 9, 9) == (Mark(8, 0), [b"a", b"b"])
+    assert await store.due_at(4, 9, 9, skip=1) == (Mark(8, 0), [b"b"])
+    assert await store.commit(4, Mark(8, 0), Change(Mark(8, 3)))
+    assert await store.load_at(4, []) == (Mark(8, 3), [])
+
+
 async def test_a_commit_writes_all_and_another_removes(store: Store) -> None:
     change = Change(
         Mark(8, 0),

@@ -107,8 +107,8 @@ class Both(RuleBasedStateMachine):
         internal: bool,
     ) -> None:
         ours, theirs = self.memory, self.redis
-        self.same(ours.load(partition, keys), theirs.load(partition, keys))
-        self.same(ours.due(partition, until, limit), theirs.due(partition, until, limit))
+        self.same(ours.load_at(partition, keys), theirs.load_at(partition, keys))
+        self.same(ours.due_at(partition, until, limit), theirs.due_at(partition, until, limit))
         self.same(
             ours.outbox(partition, internal=internal, after=after, limit=limit),
             theirs.outbox(partition, internal=internal, after=after, limit=limit),

@@ -127,6 +127,16 @@ class Client:
     async def load(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         return await self._ask(lambda server: at_once(server.load(partition, keys)))
 
+    async def load_at(
+        self, partition: int, keys: Sequence[bytes]
+    ) -> tuple[Mark | None, list[bytes | None]]:
+        return await self._ask(lambda server: at_once(server.load_at(partition, keys)))
+
+    async def due_at(
+        self, partition: int, until: int, limit: int, skip: int = 0
+    ) -> tuple[Mark | None, list[bytes]]:
+        return await self._ask(lambda server: at_once(server.due_at(partition, until, limit, skip)))
+
     async def due(self, partition: int, until: int, limit: int, skip: int = 0) -> list[bytes]:
         return await self._ask(lambda server: at_once(server.due(partition, until, limit, skip)))
 

@@ -1,7 +1,7 @@
 """Faults that the simulation found in the product, each as small as it can be told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -19,17 +19,21 @@ from pipeline.process.relay import Pace, Relay
 from pipeline.process.replay import Logged
 from pipeline.process.state import Overtaken, StateProcess
 from pipeline.settings import Names
-from pipeline.wire.records import encode
+from pipeline.wire.records import Tick, encode, encode_control
 from pipeline.wire.segment import decode
 from pipeline.worker.partitions import Partitions
 
 NAMES = Names()
 
 
-def record(offset: int) -> Logged:
+def record(offset: int, user: str = "u1") -> Logged:
     raw = b'{"type":"page","userId":"u1","name":"Home","messageId":"m%d"}' % offset
     (event,) = decode(raw, Source(NAMES.raw, 0, offset), 1, "US").events
-    return Logged(offset, 1, None, encode(Record(Ref("person", "u1"), None, None, Did(event))))
+    return Logged(offset, 1, None, encode(Record(Ref("person", user), None, None, Did(event))))
+
+
+def tick(offset: int) -> Logged:
+    return Logged(offset, 1, None, encode_control(Tick(1)))
 
 
 class SlowStore(MemoryStore):
@@ -38,6 +42,27 @@ class SlowStore(MemoryStore):
     async def outbox(self, *args: Any, **more: Any) -> list[Entry]:
         await asyncio.sleep(0)
         return await super().outbox(*args, **more)
+
+
+class ForgetfulStore(MemoryStore):
+    """Goes back to `past` just after it was read, as a Redis does that loses its last moment."""
+
+    past: Mapping[int, object] | None = None
+
+    async def load_at(self, *args: Any) -> tuple[Mark | None, list[bytes | None]]:
+        found = await super().load_at(*args)
+        self._forget()
+        return found
+
+    async def due_at(self, *args: Any, **more: Any) -> tuple[Mark | None, list[bytes]]:
+        found = await super().due_at(*args, **more)
+        self._forget()
+        return found
+
+    def _forget(self) -> None:
+        if self.past is not None:
+            self.restore(self.past)
+            self.past = None
 
 
 class UnluckyPublisher(MemoryPublisher):
@@ -78,6 +103,27 @@ async def test_a_gap_is_not_believed_because_there_once_was_one_at_this_watermar
         await process.open()
 
     assert process.watermark == Mark(2, 0)
+
+
+@pytest.mark.parametrize("what", [record(1, "u2"), tick(1)], ids=["entities", "what is due"])
+async def test_what_was_read_of_a_commit_that_redis_then_forgot_is_not_committed(
+    what: Logged,
+) -> None:
+    """A rival's commit: it would have been taken for ours, and what it caused for done."""
+    store = ForgetfulStore()
+    ours, rival = (
+        StateProcess(Place(0, 1, "", NAMES.events), store, lambda _: None) for _ in range(2)
+    )
+    await ours.open()
+    await ours.apply([record(0)])
+    past = store.snapshot()
+    await rival.open()
+    await rival.apply([what])
+    store.past = past
+    with pytest.raises(Overtaken):
+        await ours.apply([what])
+    assert store.past is None
+    assert await store.watermark(0) == Mark(1, 0)
 
 
 async def test_a_first_publish_that_is_unsettled_does_not_stop_the_relay() -> None:
