@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := deploy/requirements.lock
 STAMP := $(VENV)/.installed
+PEERS := tests/bench/peers/requirements.txt
+PEERS_STAMP := .cache/bench/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check memory simulate chaos lock clean
+.PHONY: help install demo test check memory bench simulate chaos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
@@ -30,6 +32,9 @@ check: $(STAMP) ## format, lint, types, import walls, everyday tests: what CI ru
 
 memory: $(STAMP) ## bytes in Redis per contact, open wait and messageId
 	@$(BIN)/python -m tests.bench.memory
+
+bench: $(STAMP) $(PEERS_STAMP) ## speed beside our peers, long; ARGS="latency", "flat", "--events 20000 --runs 1"
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 simulate: $(STAMP) ## 100,000 seeds of the simulated world, long; ARGS="--seeds 5000"
 	@$(BIN)/python -m tests.simulation $(or $(ARGS),--seeds 100000)
@@ -61,4 +66,10 @@ $(STAMP): $(LOCK) pyproject.toml
 	@echo "installing the locked dependencies into $(VENV)/"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(PEERS_STAMP): $(PEERS) | $(STAMP)
+	@echo "installing the peers of the benchmark into .cache/bench/"
+	@$(BIN)/python -m venv .cache/bench
+	@.cache/bench/bin/python -m pip install --quiet --disable-pip-version-check -r $(PEERS)
 	@touch $@

@@ -17,11 +17,16 @@ class Rules:
 
     current: Rulebook = NO_RULES
     versions: dict[str, Versions] = field(default_factory=dict)
+    _cancelling: dict[tuple[str, str | None], list[Journey]] = field(default_factory=dict)
 
     def know(self, rulebook: Rulebook) -> None:
         """Its journeys can be pinned from now on."""
         for journey in rulebook.journeys:
             self.of(journey.name)[journey.version] = journey
+        self._cancelling.clear()
+        for journey in (each for known in self.versions.values() for each in known.values()):
+            for name in dict.fromkeys((each.type, each.name) for each in journey.unless):
+                self._cancelling.setdefault(name, []).append(journey)
 
     def of(self, journey: str) -> Versions:
         """All versions of a journey, and what else holds for its waits."""
@@ -29,12 +34,9 @@ class Rules:
 
     def cancelled_by(self, event: Event) -> list[Journey]:
         """Versions of journeys for which the event may be a cancel, its condition left aside."""
-        return [
-            journey
-            for versions in self.versions.values()
-            for journey in versions.values()
-            if any(pattern.names(event) for pattern in journey.unless)
-        ]
+        exact = self._cancelling.get((event.type, event.name), [])
+        wide = self._cancelling.get((event.type, None), [])
+        return exact + [journey for journey in wide if journey not in exact] if wide else exact
 
 
 def _no_nodes(_: str) -> Node | None:

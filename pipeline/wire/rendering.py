@@ -27,21 +27,21 @@ def render(output: Output, *, partition: int, offset: int, nth: int, at: int) ->
     topic, key, value, kind = describe(output)
     if isinstance(output, Trigger | Retraction | Decision) and value is not None:
         topic = _apart(topic, value)
-    position = f"{partition}:{offset}:{nth}"
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": position,
-        "ce_type": f"pipeline.{kind}",
-        "ce_source": f"/segment.events/{partition}",
-        "ce_time": format_instant(at),
-        "content-type": "application/json",
-        "position": position,
-    }
+    position = b"%d:%d:%d" % (partition, offset, nth)
+    headers = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", position),
+        ("ce_type", b"pipeline." + kind.encode()),
+        ("ce_source", b"/segment.events/%d" % partition),
+        ("ce_time", format_instant(at).encode()),
+        ("content-type", b"application/json"),
+        ("position", position),
+    )
     return Rendered(
         topic=topic,
         key=key.encode() if key else None,
         value=None if value is None else orjson.dumps(value),
-        headers=tuple((name, text.encode()) for name, text in headers.items()),
+        headers=headers,
     )
 
 
