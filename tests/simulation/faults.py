@@ -63,6 +63,7 @@ class Faults:
         self._plan = plan
         self._start = start
         self._left = 0
+        self._open = False
         self._frozen: list[Worker] = []
         system.network.on_alarm = self._strike
         system.on_take_over = self._meet
@@ -90,18 +91,25 @@ class Faults:
         self.system.note(worker.name, "is killed")
         self.ended(worker)
 
+    def power_cut(self) -> None:
+        """All workers are killed at once, where faults may come at all."""
+        if self._plan.kinds and self._open:
+            self.counts["power cut"] += 1
+            for worker in list(self.workers):
+                self._kill(worker)
+
     # windows
 
     def open_window(self) -> None:
         """From now on some faults may come."""
-        self.healthy = False
+        self.healthy, self._open = False, True
         rng = self.system.rng
         self._left = rng.randint(0, self._plan.most) if self._plan.kinds else 0
         self._aim()
 
     def close_window(self) -> None:
         """No more; what is broken mends itself within a minute."""
-        self._left = 0
+        self._left, self._open = 0, False
         self.system.network.alarm = None
         self.system.before_tick = None
 
@@ -255,9 +263,9 @@ class Faults:
         """The leader stands still between its last look and the tick."""
 
         def freeze(process: Process) -> None:
-            self.system.before_tick = None
             worker = next((each for each in self.workers if each.process is process), None)
             if worker is not None:
+                self.system.before_tick = None
                 self._freeze(worker)
 
         self.system.before_tick = freeze

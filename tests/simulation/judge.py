@@ -8,6 +8,7 @@ import orjson
 
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.messages import Position, Record
+from pipeline.domain.shadow import slot
 from pipeline.domain.times import MINUTE, parse_instant
 from pipeline.ports import Change, Entry, Mark
 from pipeline.process.normalize import Normalizer
@@ -31,7 +32,11 @@ class Judge:
         self.triggers: dict[str, Json] = {}
         self.retractions: dict[str, Json] = {}
         self.published: defaultdict[tuple[int, str], list[kafka.Written]] = defaultdict(list)
-        self._journeys = {journey["journey"]: journey for journey in journeys}
+        self.shadows: set[str] = set()
+        """Ids of triggers of journeys in shadow, by their names inside."""
+        self.decided: set[str] = set()
+        """... and of all decisions."""
+        self._journeys = {(each["journey"], each["version"]): each for each in journeys}
         self._consent: dict[tuple[str, str], bool] = {}
         self._log_times: dict[tuple[int, Mark], tuple[int, int]] = {}
         system.on_commit = self._on_commit
@@ -74,6 +79,10 @@ class Judge:
             self._trigger(value)
         elif topic == NAMES.triggers:
             self._retraction(value)
+        elif topic == NAMES.shadow:
+            self._shadow(value)
+        elif topic == NAMES.decisions:
+            self.decided.add(value["id"])
 
     def _trigger(self, trigger: Json) -> None:
         system, name = self.system, trigger["id"][:8]
@@ -101,9 +110,19 @@ class Judge:
             system.broken(f"trigger {name} was retracted twice")
         self.retractions[retraction["id"]] = retraction
 
+    def _shadow(self, value: Json) -> None:
+        """Nothing comes of it, but it fires as seldom."""
+        id_ = slot(value["id"])
+        if "outcome" in value:
+            self.decided.add(id_)
+        elif value["type"] == "trigger":
+            if id_ in self.shadows:
+                self.system.broken(f"shadow trigger {value['id'][:8]} was published twice")
+            self.shadows.add(id_)
+
     def _cancels(self, trigger: Json) -> list[str]:
         """Absence is complete: cancels that stood in the raw topic when it says it fired."""
-        journey = self._journeys.get(trigger["journey"])
+        journey = self._journeys.get((trigger["journey"], trigger["version"]))
         if journey is None or not journey.get("key"):
             return []
         names = {

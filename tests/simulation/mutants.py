@@ -4,7 +4,18 @@ Each mutant is a context manager that replaces a few methods. `test_simulation.p
 found; a promise of README hangs on each.
 """
 
-from tests.simulation import mutants_deciding, mutants_publishing, mutants_taking
+from tests.simulation import (
+    mutants_changing,
+    mutants_deciding,
+    mutants_publishing,
+    mutants_taking,
+)
 from tests.simulation.mutant import MUTANTS
 
-__all__ = ["MUTANTS", "mutants_deciding", "mutants_publishing", "mutants_taking"]
+__all__ = [
+    "MUTANTS",
+    "mutants_changing",
+    "mutants_deciding",
+    "mutants_publishing",
+    "mutants_taking",
+]

@@ -106,6 +106,13 @@ def committed_offset_decides() -> Iterator[None]:
 
 
 @mutant
+def reads_of_any_watermark() -> Iterator[None]:
+    """What is read may be of a rival's commit, which Redis may forget before ours."""
+    with patch.object(Holdings, "_see", nothing):
+        yield
+
+
+@mutant
 def no_audit() -> Iterator[None]:
     """A Redis that forgets while nothing comes in goes unnoticed."""
     with patch.object(Partitions, "audit", nothing_async):

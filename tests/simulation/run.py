@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -13,18 +13,18 @@ import orjson
 
 from pipeline.adapters import kafka_publishers, kafka_transactions
 from pipeline.domain.messages import Erase, Record, Ref
-from pipeline.domain.turn import Rules
+from pipeline.ports import Mark
 from pipeline.process import holdings, state
-from pipeline.process.shelf import rules_of
-from pipeline.rulebook.compile import canonical_document
-from pipeline.rulebook.load import Document, document_digest
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
-from pipeline.wire.state import Shelf, partition_of
-from tests.simulation import faults, history, truth, wild
+from pipeline.wire.state import partition_of
+from tests.simulation import accounts, changes, faults, history, ruled, truth, wild
+from tests.simulation.applying import Operator
 from tests.simulation.judge import Judge, calls_of
 from tests.simulation.kafka import Written
 from tests.simulation.loop import Endless
+from tests.simulation.merging import Merger
 from tests.simulation.producer import Producer
+from tests.simulation.rulebooks import canonical, rules_once
 from tests.simulation.settled import unsettled
 from tests.simulation.system import NAMES, Broken, System
 from tests.simulation.worker import Worker
@@ -74,24 +74,8 @@ def patched() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (kafka_publishers, kafka_transactions):
             stack.enter_context(patch.object(module, "AIOKafkaProducer", Producer))
-        stack.enter_context(patch.object(holdings, "rules_of", _rules_of))
+        stack.enter_context(patch.object(holdings, "rules_of", rules_once))
         yield
-
-
-def _rules_of(shelf: Shelf) -> Rules:
-    name = (shelf.current, *shelf.documents)
-    if name not in _compiled:
-        _compiled[name] = rules_of(shelf)
-    return _compiled[name]
-
-
-_compiled: dict[tuple[str | None, ...], Rules] = {}
-
-
-@cache
-def _document(text: bytes) -> tuple[Document, str]:
-    document = canonical_document(orjson.loads(text))
-    return document, document_digest(document)
 
 
 class _Run:
@@ -101,12 +85,23 @@ class _Run:
         self.partitions, raw = rng.choice([1, 2, 3, 3, 4]), rng.choice([1, 2, 2, 3])
         make = wild.make if seed % 4 == WILD else history.make
         self.history = make(seed, raw)
+        book = self.history.rulebook
+        book |= changes.limits(seed)
+        self.course = changes.draw(seed, book, max(self.history.halves))
+        self.history.exact &= self.course.shadows_only
+        self._looked_at = "calling" in book or bool(self.course.by_half)
         self.system = System(rng, self.history.begin, raw, self.partitions)
         self.system.largest_fetch = rng.choice([1, 3, 10, 50])
-        self.judge = Judge(self.system, self.history.rulebook["journeys"])
+        books = [book, *(change.rulebook for change in self.course.changes)]
+        self.judge = Judge(self.system, [each for one in books for each in one["journeys"]])
+        self.operator = Operator(self.system, Random(f"operator:{seed}"))
+        self.system.on_part = self._part
+        self.merger = Merger(self.system, Random(f"merger:{seed}"))
+        self._merges = "calling" in book and not self.history.exact
         self.plan = faults.plan(rng)
         self.faults = faults.Faults(self.system, self.plan, self._start)
         self.arrived: list[tuple[int, Any]] = []
+        self.erased = False
         self._names = 0
         self._pending = 0
 
@@ -133,7 +128,7 @@ class _Run:
         return Worker(self.system, f"w{self._names}", self.faults.ended)
 
     def _enforce(self) -> None:
-        document, digest = _document(orjson.dumps(self.history.rulebook))
+        document, digest = canonical(self.history.rulebook)
         controls = (Announce(digest, document), Enforce(digest))
         for partition in range(self.partitions):
             values = [Written(None, encode_control(control)) for control in controls]
@@ -149,6 +144,9 @@ class _Run:
             for arrival in self.history.halves.get(half, ()):
                 self._pending += 1
                 loop.outside(begin - loop.now + arrival.after / 1000, self._arrive, arrival)
+            for change in self.course.by_half.get(half, ()):
+                self._pending += 1
+                loop.outside(begin - loop.now + change.after / 1000, self._change, change)
             loop.outside(FAULTS, self.faults.close_window)
             loop.run(begin)
             if not loop.run(begin + settle, self._calm):
@@ -156,12 +154,36 @@ class _Run:
                 self.system.broken(f"not settled {settle:.0f} s after all faults: {system_state}")
                 raise loop.stopped or AssertionError
             self.system.restless.shut()
+            if self._looked_at:
+                self._account()
 
     def _calm(self) -> bool:
         """Nothing is on its way; looked at before each jump of the clock."""
         if self._pending or self.faults.mending:
             return False
         return not unsettled(self.system)
+
+    def _change(self, change: changes.Change) -> None:
+        self.operator.apply(change, self._changed)
+
+    def _part(self, partition: int, mark: Mark) -> None:
+        if self.operator.met(partition, mark):
+            self.system.loop.outside(0.003 * self.operator.rng.random(), self.faults.power_cut)
+
+    def _changed(self) -> None:
+        self._pending -= 1
+
+    def _account(self) -> None:
+        """While nothing is on its way: what the store holds."""
+        system, judge = self.system, self.judge
+        states = [system.redis.primary.state(number) for number in range(self.partitions)]
+        found, wrong = accounts.look(states, rules_once, system.wall())
+        all_ = "calling" in self.history.rulebook and not self.erased
+        sent = set(judge.triggers)
+        wrong += accounts.unaccounted(found, judge.decided, sent, all_=all_)
+        if wrong:
+            system.broken("\n".join(wrong))
+            raise system.loop.stopped or AssertionError
 
     def _arrive(self, arrival: history.Arrival) -> None:
         """A producer writes; while the brokers are away it waits."""
@@ -180,6 +202,7 @@ class _Run:
 
     def _erase(self, name: str) -> None:
         """As `pipeline erase` does."""
+        self.erased = True
         self.system.note("erase", name)
         ref = Ref("person", name)
         value = encode(Record(ref, None, None, Erase()))
@@ -187,6 +210,10 @@ class _Run:
         self.system.kafka.append(NAMES.events, partition, [Written(None, value)])
 
     def _appended(self, topic: str, partition: int) -> None:
+        if topic == NAMES.events:
+            self.operator.see(partition)
+            if self._merges:
+                self.merger.see(partition)
         if topic in (NAMES.raw, NAMES.events):
             self.system.loop.outside(self.system.network.delay(), self._poke, topic, partition)
 
@@ -201,6 +228,9 @@ class _Run:
         system = self.system
         self.judge.account(system.normalizer)
         self.judge.replay()
+        if self.course.by_half:
+            for wrong in ruled.wrongs(system.kafka, self.partitions, self.judge.published):
+                system.broken(wrong)
         if system.loop.stopped is None and self.history.exact:
             wrong = truth.difference(self.history, self.arrived, self.judge, system.wall())
             if wrong:
@@ -213,6 +243,10 @@ class _Run:
 
     def _outcome(self) -> Outcome:
         system = self.system
+        counts = self.faults.counts
+        counts["rulebook change"] += len(self.operator.applied)
+        counts["killed apply"] += self.operator.kills
+        counts["merge in line"] += self.merger.merges
         return Outcome(
             hours=system.loop.now / 3600,
             steps=system.loop.steps,
@@ -220,7 +254,7 @@ class _Run:
             raw=len(self.arrived),
             triggers=len(self.judge.triggers),
             retractions=len(self.judge.retractions),
-            faults=self.faults.counts,
+            faults=+counts,
             story=partial(self._story, "passed"),
         )
 

@@ -78,6 +78,8 @@ class System:
         self.on_take_over: Callable[[], None] = lambda: None
         """Told when a worker begins to take partitions over."""
         self.on_commit: Callable[[int, Mark | None, Change], None] = lambda *_: None
+        self.on_part: Callable[[int, Mark], None] = lambda *_: None
+        """Told of a commit that takes only a part of a record."""
         self._idle: list[tuple[SimClock, asyncio.Future[None]]] = []
 
     def wall(self) -> int:
@@ -110,6 +112,8 @@ class System:
     def _committed(self, partition: int, expected: Mark | None, change: Change, ok: bool) -> None:
         if ok:
             self.on_commit(partition, expected, change)
+            if change.watermark.index:
+                self.on_part(partition, change.watermark)
             dues = [due for due in change.due.values() if due is not None]
             if dues:
                 self.look(min(dues))

@@ -20,10 +20,18 @@ MUTANT_SEEDS = 5000
 ROOT = Path(__file__).parents[2]
 
 RARE = {
+    "reads_of_any_watermark": "one seed in 100,000; test_found.py: a rival's commit must be"
+    " read, and forgotten by Redis, before ours",
     "relay_not_reloaded_when_taking_over": "test_found.py: a rival must commit in the few"
     " milliseconds between the relay's first look and ours, and nobody be overtaken later",
     "gap_asked_for_once_only": "test_found.py: Redis must go back to one watermark twice, the"
     " second time with a batch on its way",
+    "visit_skips_when_it_goes_on": "process/test_visits.py: a visit must be cut off between"
+    " commits where what was visited first is due later than what was not",
+    "handed_over_is_not_ruled": "process/test_visits.py: a merge must hand a wait over from where"
+    " a change was not taken yet to where it was",
+    "pause_keeps_what_it_held": "process/test_pause.py: an attempt must meet a pause at its"
+    " address, and the resume come before its best-before",
 }
 """Mutants that so many seeds do not find, and what does."""
 
