@@ -53,14 +53,14 @@ def command(rulebook: Path, as_json: bool) -> None:
 
 def low_versions(now: "InForce", new: Document) -> dict[str, int]:
     """The journeys that may not be applied under their version, and the least that will do."""
-    from pipeline.process.rulebook_change import dropped_versions, taken_versions
+    from pipeline.process.rulebook_change import ruled_versions, taken_versions
 
     versions = {name: made["version"] for name, made in journeys_of(now.document).items()}
     taken = taken_versions(now.shelf.documents.values(), new)
-    dropped = dropped_versions(now.shelf, new)
-    names = {*needs_version_bump(now.document, new), *taken, *dropped}
+    ruled = ruled_versions(now.shelf, new)
+    names = {*needs_version_bump(now.document, new), *taken, *ruled}
     return {
-        labelled(name): max(versions.get(name, 0), taken.get(name, 0), dropped.get(name, 0)) + 1
+        labelled(name): max(versions.get(name, 0), taken.get(name, 0), ruled.get(name, 0)) + 1
         for name in sorted(names)
     }
 

@@ -177,5 +177,7 @@ def _answer(device: Device, ref: Ref, message: Answerable, turn: Turn) -> None:
             subject.recall(me, trigger, cause, turn)
         case InLine() | Judged() | Postponed() | Ended() if not device.erased:
             subject.follow(me, message, turn)
+        case Ask() | Postponed():
+            erasure.come_to_erased(message, me.who, turn)
         case _:
             turn.count("erased")

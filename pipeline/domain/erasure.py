@@ -1,9 +1,11 @@
 """Right to erasure (rule 20): what goes, what is retracted, and the little that must stay."""
 
+from dataclasses import replace
+
 from pipeline.domain.entities import Person
 from pipeline.domain.facts import Facts
-from pipeline.domain.messages import EraseCase, Recalled, Ref, Suppress, Wipe
-from pipeline.domain.outputs import Contact, decision_on
+from pipeline.domain.messages import Ask, EraseCase, Postponed, Recalled, Ref, Suppress, Wipe
+from pipeline.domain.outputs import Contact, Who, decision_on
 from pipeline.domain.profile import KINDS, Profile
 from pipeline.domain.reviews import Verdict
 from pipeline.domain.subject import Subject, decision
@@ -45,6 +47,17 @@ def _end(facts: Facts, journey: str, key: str, subject: Subject, turn: Turn) -> 
         for step in wait.open_steps():
             verdict = Verdict(wait.journey, wait.anchor, step, "erased", "erasure")
             turn.say(decision(verdict, key, subject.who, turn.now))
+
+
+def come_to_erased(message: Ask | Postponed, who: Who, turn: Turn) -> None:
+    """A step was on its way between its gates when they were erased: nobody else tells its end."""
+    match message:
+        case Ask():
+            journey = turn.rules.of(message.journey)[message.version]
+            verdict = Verdict(journey, message.start, message.step, "erased", "erasure")
+            turn.say(decision(verdict, message.key, who, turn.now))
+        case Postponed(attempt):
+            turn.say(decision_on(replace(attempt, who=who), "erased", "erasure", turn.now))
 
 
 def suppress(person: Person) -> None:

@@ -130,6 +130,8 @@ def _take_erased(ref: Ref, message: Message, turn: Turn) -> None:
             erasure.erase(Subject(ref, profile), turn)
         case Decided(decision):
             turn.say(replace(decision, who=subject.who_is(ref)))
+        case Ask() | Postponed():
+            erasure.come_to_erased(message, subject.who_is(ref), turn)
         case _:
             turn.count("erased")
 

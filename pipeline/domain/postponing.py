@@ -5,24 +5,31 @@ judged again there. Of several steps of one wait on one channel only the last is
 """
 
 from dataclasses import replace
+from typing import Final
 
 from pipeline.domain.judging import send
 from pipeline.domain.messages import Ended, LetGo, Ref
 from pipeline.domain.outputs import PAUSED, Attempt, Gate, Who, decision_on
 from pipeline.domain.profile import Profile
+from pipeline.domain.times import MINUTE
 from pipeline.domain.turn import Turn
 
 PERSONS_GATES = ("audience", "condition", "holdout")
 """Judged once, when the step was due."""
 
+AGAIN: Final = MINUTE
+"""After which an address is asked again that was paused when its person no longer was."""
 
-def keep(profile: Profile, attempt: Attempt) -> None:
+
+def keep(profile: Profile, attempt: Attempt, turn: Turn) -> None:
     """The window is closed, or the journey is paused."""
-    until = None if attempt.opens_at is None else min(attempt.opens_at, attempt.expires_at)
-    held = attempt.held
-    if held != PAUSED:
-        held = Gate("window", "held", attempt.window, until)
-    profile.postponed[attempt.id] = replace(attempt, held=held)
+    if attempt.held != PAUSED:
+        until = None if attempt.opens_at is None else min(attempt.opens_at, attempt.expires_at)
+        attempt = replace(attempt, held=Gate("window", "held", attempt.window, until))
+    elif not turn.rules.of(attempt.journey).paused:
+        # it is over here and not yet where the address is: no visit will come any more
+        attempt = replace(attempt, opens_at=turn.now + AGAIN)
+    profile.postponed[attempt.id] = attempt
 
 
 def end(profile: Profile, who: Who, ended: Ended, turn: Turn) -> None:
@@ -84,7 +91,9 @@ def drop(profile: Profile, who: Who, turn: Turn) -> bool:
 
 
 def visit(profile: Profile, who: Who, turn: Turn) -> bool:
-    """A rulebook came into force: end what it drops, release what a pause kept."""
+    """A rulebook came into force, or it came from where another one was: end what is dropped,
+    release what a pause kept that is over here.
+    """
     changed = drop(profile, who, turn)
     for attempt in list(profile.postponed.values()):
         pause = turn.rules.of(attempt.journey).pause

@@ -199,8 +199,7 @@ def forget(facts: Facts, versions: Versions, now: int) -> None:
     gone = [
         start
         for start in facts.starts
-        if now > _remembered_until(start, versions)
-        and id(start) not in open_anchors
+        if now > _remembered_until(start, versions) and id(start) not in open_anchors
     ]
     if gone:
         _close_dependants(facts, derived, gone)

@@ -85,14 +85,14 @@ def _move(wait: Wait, new: Journey, now: int, result: Review) -> None:
     anchor.dates = _dates(old, new, anchor)
     anchor.former = (*anchor.former, Former(old.version, now))
     anchor.version = new.version
+    anchor.ended = None  # forgetting had fixed the end of the old version: no cancel had
     left = {step.number for step in steps_of(new, anchor)}
+    undone = {step.number for step in undated(new, anchor)} - anchor.settled.keys()
     for step in open_before:
-        if step not in left:
+        if step not in left | undone:
             result.verdicts.append(Verdict(old, anchor, step, "superseded", "dropped"))
-    for undone in undated(new, anchor):
-        if undone.number not in lacking and undone.number not in anchor.settled:
-            verdict = Verdict(new, anchor, undone.number, "ignored", "missing_date")
-            result.verdicts.append(verdict)
+    for step in sorted(undone - lacking):
+        result.verdicts.append(Verdict(new, anchor, step, "ignored", "missing_date"))
 
 
 def _dates(old: Journey, new: Journey, anchor: Start) -> dict[int, int]:

@@ -186,13 +186,14 @@ def follow(subject: Subject, news: News, turn: Turn) -> None:
             capping.count(profile, news, turn)
         case Postponed(attempt):
             capping.release(profile, attempt.id)
-            postponing.keep(profile, attempt)
+            postponing.keep(profile, attempt, turn)
         case Ended():
             postponing.end(profile, subject.who, news, turn)
 
 
 def ask(subject: Subject, question: Ask, turn: Turn) -> None:
     """A case's step is due: judge it as one's own."""
+    _tidy(subject.profile, turn.now)  # who has waits in cases alone has no tick
     journey = turn.rules.of(question.journey)[question.version]
     number, key, start = question.step, question.key, question.start
     judging.judge(subject.profile, subject.who, journey, number, key, start, turn)
@@ -218,7 +219,7 @@ def join(subject: Subject, other: Profile, turn: Turn) -> None:
             forget(facts, versions, turn.now)
             _tell(subject, key, review(facts, versions, turn.now, list(facts.cancels)), turn)
             _tell(subject, key, rule(facts, versions, turn.now), turn)
-    postponing.drop(profile, subject.who, turn)
+    postponing.visit(profile, subject.who, turn)
     show(subject, before, other.source or profile.source, turn)
 
 

@@ -83,17 +83,17 @@ def taken_versions(known: Iterable[Document], new: Document) -> dict[str, int]:
     return {name: versions[name] for name in clashing}
 
 
-def dropped_versions(shelf: Shelf, new: Document) -> dict[str, int]:
-    """The journeys under a version whose waits were dropped: it may open none any more.
+def ruled_versions(shelf: Shelf, new: Document) -> dict[str, int]:
+    """The journeys under a version whose waits were dropped or re-evaluated: what it opened now
+    would be, too.
 
     By name, with the highest version that was.
     """
+    below = {name: max(ruling) for name, ruling in shelf.rulings.items()}
     return {
-        name: shelf.rulings[name].drop - 1
+        name: below[name] - 1
         for name, made in journeys_of(new).items()
-        if name in shelf.rulings
-        and made["version"] < shelf.rulings[name].drop
-        and made.get("status") != "retired"
+        if made["version"] < below.get(name, 0) and made.get("status") != "retired"
     }
 
 

@@ -189,6 +189,19 @@ def test_a_version_whose_waits_were_dropped_does_not_come_back(
     assert ask("apply", rulebook.write(journey(2))).status == 0
 
 
+def test_a_version_whose_waits_were_re_evaluated_does_not_come_back_either(
+    ask: Call, rulebook: Rulebook
+) -> None:
+    """What it opened would go on under the later one at the next tick."""
+    later = journey(2, steps=[{"after": "4h", "channel": "voice"}])
+    assert ask("apply", rulebook.write(later), "--open-waits", "re-evaluate").status == 0
+    assert ask("apply", rulebook.write()).status == 0
+    told = ask("apply", rulebook.write(journey()))
+
+    assert told.status == 1
+    assert "`j`: write `version: 2`" in told.err
+
+
 def test_pause_and_resume_are_in_force_at_once_and_plan_shows_the_drift(
     ask: Call, rulebook: Rulebook, world: Changing
 ) -> None:

@@ -1,5 +1,6 @@
 """What one id may make us remember is bounded, whoever sends how much under it (a bot, a kiosk)."""
 
+import random
 from itertools import count
 
 import pytest
@@ -21,7 +22,11 @@ from pipeline.domain.profile import (
 )
 from pipeline.domain.rules import ConsentRule, Rulebook
 from pipeline.domain.seen import SEEN_MAX, WINDOW, Seen
+from pipeline.domain.shadow import slot
+from pipeline.domain.times import DAY
 from pipeline.domain.turn import Rules, Turn
+from tests.domain.capping_cases import PHONES, keys, network, person, phone, run
+from tests.domain.capping_cases import event as capping_event
 from tests.domain.strategies import MINUTE
 
 BEGIN = 1_700_000_000_000
@@ -167,3 +172,26 @@ def test_an_opt_out_of_another_channel_is_not_displaced() -> None:
     for _ in range(500):
         consent.take(profile, Who("u1", None), event(type="track", name="Said"), {}, turn)
     assert [each.claim.channel for each in profile.opt_outs].count("sms") == 1
+
+
+def test_a_full_shadow_takes_no_room_from_live_journeys() -> None:
+    profile = Profile()
+    keys = profile.journeys.setdefault(slot("j"), {})
+    for number in range(FACTS_MAX):
+        keys.setdefault(f"k{number}", Facts()).add_start(start(BEGIN + number))
+    assert not profile.has_room(slot("j"))
+    assert profile.has_room("j")
+
+
+def test_who_has_waits_in_cases_alone_forgets_what_was_sent() -> None:
+    """Nothing but the cases is due, so that they have no tick of their own."""
+    made, chance = network(calling={"hours": {"email": "09:00-20:00"}}), random.Random(1)
+    made.happen(phone(made, "u1", PHONES[0]))
+    for number in range(20):
+        made.happen(capping_event(made, "u1", "high", number))
+        run(made, chance, made.now + DAY)
+
+    assert len(keys(made, "fired")) == 20
+    profile = person(made, "u1").profile
+    assert len(profile.sent) <= 4  # of the last three days
+    assert len(profile.cases) < 20

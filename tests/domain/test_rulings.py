@@ -79,6 +79,18 @@ def test_ruled_on_again_facts_give_nothing_more(
 
 
 @given(facts_values(), PAIRS, RULINGS, NOW)
+def test_a_visit_that_makes_facts_others_says_so(
+    facts: Facts, pair: tuple[Journey, Journey], ruling: Ruling, now: int
+) -> None:
+    """Or they are not written."""
+    running(facts, pair, now)
+    before = copy.deepcopy(facts)
+    _, changed = visit(facts, known(pair, ruling), now)
+
+    assert changed or facts == before
+
+
+@given(facts_values(), PAIRS, RULINGS, NOW)
 def test_what_was_settled_stays_and_every_open_step_is_told_or_goes_on(
     facts: Facts, pair: tuple[Journey, Journey], ruling: Ruling, now: int
 ) -> None:

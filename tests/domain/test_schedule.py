@@ -227,3 +227,17 @@ def test_every_step_is_settled_once_its_time_has_passed_and_forgetting_opens_no_
         assert {wait.anchor.identity for wait in derive(facts, versions).waits} <= before
         later = next_due(facts, versions)
         assert later is None or later > due
+
+
+def test_a_start_of_the_same_instant_takes_no_wait_over_whose_past_date_was_decided() -> None:
+    """A deadline before its anchor does not make that start a later one (rule 5)."""
+    restart = dataclasses.replace(journey(VOICE_AFTER, SMS_BY_DATE), repeat="restart")
+    versions = Versions({1: restart})
+    one, other = (start(own_id, d2=NOW - DAY) for own_id in ("u1", "u2"))
+    facts = Facts([one])
+    review(facts, versions, NOW)
+    pass_time(facts, versions, NOW)
+    facts.add_start(other)
+    review(facts, versions, NOW)
+
+    assert [wait.anchor for wait in derive(facts, versions).waits] == [one]

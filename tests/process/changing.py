@@ -102,9 +102,11 @@ class Changing:
         self.replay._partitions[partition].append(value, self.replay.now)
         await self.replay._settle()
 
-    async def announce(self, *journeys: dict[str, Any]) -> dict[str, Any]:
+    async def announce(self, *journeys: dict[str, Any], calling: Any = None) -> dict[str, Any]:
         """Let every partition know these; returns the document."""
-        document = canonical_document({"journeys": list(journeys)})
+        document = canonical_document(
+            {"journeys": list(journeys), **({"calling": calling} if calling else {})}
+        )
         value = encode_control(Announce(document_digest(document), document))
         for partition in self.replay._partitions:
             partition.append(value, self.replay.now)

@@ -223,3 +223,50 @@ async def test_a_re_evaluation_reads_the_date_that_the_start_named(match: str) -
     await world.until("20:00")
 
     assert world.fired() == [("u1", 2, "13:00")]
+
+
+async def test_a_trigger_of_the_old_version_is_taken_back_while_it_may_be_acted_upon() -> None:
+    """However short the memory of the version that its wait went on under."""
+    world = Changing()
+    long, short = ({"after": "1h", "channel": "voice", "expires": each} for each in ("10h", "2h"))
+    await world.apply("08:00", journey(steps=[long, {**long, "after": "3h"}]))
+    await world.known("u1")
+    await world.track("09:00", "u1", "Approved")
+    await world.apply("10:30", journey(2, steps=[short]), j=MOVE)
+    await world.track("16:00", "u1", "Signed")
+
+    assert [one["type"] for one in world.sent()] == ["trigger"]
+    await world.until("20:00")
+    assert [one["type"] for one in world.sent()] == ["trigger", "retraction"]
+
+
+async def test_a_start_of_before_a_drop_that_arrives_after_it_belonged_to_the_dropped_wait(
+    world: Changing, match: str
+) -> None:
+    await world.apply("11:00", journey(2, match=match), j=DROP)
+    late = {"timestamp": "2026-03-03T10:30:00Z"}
+    await world.track("11:10", "u1", "Approved", **late)
+    await world.until("20:00")
+
+    assert world.fired() == []
+    assert world.decided()[-1][2:] == ("ignored", "stale_start", "11:10")
+
+
+async def test_a_re_evaluated_wait_ends_by_the_new_version_whatever_was_forgotten_before() -> None:
+    """A cancel of long ago is forgotten while the wait is open; that fixes its end."""
+    world = Changing()
+    step = {"after": "2h", "channel": "voice", "expires": "1h"}
+    await world.apply("08:00", journey(steps=[step]))
+    await world.known("u1", clock="08:05")
+    await world.track("08:10", "u1", "Signed")
+    await world.track("12:00", "u1", "Approved")
+    await world.track("13:30", "u1", "Approved")
+    await world.apply("13:40", journey(2, steps=[{**step, "after": "4h"}]), j=MOVE)
+    await world.track("15:00", "u1", "Approved")
+    await world.until("23:00")
+
+    assert world.fired() == [("u1", 2, "16:00")]
+    assert [each[2:] for each in world.decided()] == [
+        ("superseded", "repeat", "13:30"),
+        ("superseded", "repeat", "15:00"),
+    ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.process.changing import Changing, journey
+from tests.process.changing import Changing, at, journey
 
 EVENING = {"hours": {"voice": "13:00-15:00"}}
 """In New York, 18:00 to 20:00 UTC."""
@@ -140,3 +140,32 @@ async def test_a_journey_removed_in_its_pause_runs_out(world: Changing, match: s
     await world.until("20:00")
 
     assert world.fired() == [("u1", 1, "13:00")]
+
+
+async def test_what_had_expired_before_a_pause_did_not_expire_by_it() -> None:
+    """It is decided late, as after an outage."""
+    world = Changing()
+    steps = [{"after": "2h", "channel": "voice", "expires": "30m"}]
+    await world.apply("08:00", journey(steps=steps))
+    await world.known("u1")
+    await world.track("10:00", "u1", "Approved")
+    world.replay.now = at("13:00")
+    await world.apply_now(journey(steps=steps, status="paused"))
+    await world.until("14:00")
+
+    assert world.decided() == [("u1", 1, "expired", "best_before", "13:00")]
+
+
+async def test_of_what_a_pause_kept_the_latest_deadline_goes_out_not_the_last_in_the_file() -> None:
+    world = Changing()
+    steps = [{"until": "properties.due", "channel": "voice"}, {"after": "1h", "channel": "voice"}]
+    await world.apply("08:00", journey(steps=steps))
+    await world.known("u1")
+    due = {"id": "L1", "due": "2026-03-03T12:00:00Z"}
+    await world.send("10:00", "track", "u1", event="Approved", properties=due)
+    await world.apply("10:30", journey(steps=steps, status="paused"))
+    await world.apply("12:30", journey(steps=steps))
+    await world.until("20:00")
+
+    assert world.decided() == [("u1", 2, "superseded", "later_step", "12:30")]
+    assert [one["step"] for one in world.sent()] == [1]

@@ -139,3 +139,13 @@ async def test_an_erasure_takes_back_what_is_in_shadow(match: str) -> None:
 
     assert world.sent() == []
     assert [one["reason"] for one in shadowed(world, "retraction")] == ["erased"]
+
+
+async def test_what_a_shadow_fires_takes_no_room_of_the_person_from_the_live_one(
+    match: str,
+) -> None:
+    calling = {"limits": [{"max": 1, "per": "1d", "scope": "person"}]}
+    world = await run(journey(match=match), shadow(match), calling=calling)
+
+    assert [clock for _, _, clock in world.fired()] == ["12:00"]
+    assert shadowed(world)[0]["firedAt"][11:16] == "11:00"

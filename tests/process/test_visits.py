@@ -129,6 +129,26 @@ async def test_a_visit_that_changes_nothing_writes_no_entity() -> None:
     assert changed_keys == {b"ledger", b"shelf"}
 
 
+async def test_a_version_that_is_due_at_the_same_instant_is_written_too() -> None:
+    """Or a process that starts anew would decide by another one than the one that went on."""
+    folding = Folding()
+    folding.write(*RULES)
+    folding.known("u1")
+    await folding.take()
+    following = canonical_document(
+        {"journeys": [JOURNEY | {"version": 2, "unless": ["Withdrawn"]}]}
+    )
+    folding.write(
+        encode_control(Announce("n", following)), encode_control(Enforce("n", {"j": MOVE}))
+    )
+    await folding.take()
+    folding.again()
+    folding.call("u1", event="Withdrawn", properties={"loanId": "u1"})
+    await folding.take()
+
+    assert len(folding.published("journey.decisions")) == 1
+
+
 OLD, NEW = (next(f"u{n}" for n in range(99) if partition_of(Ref("person", f"u{n}"), 2) == p)
             for p in (0, 1))  # fmt: skip
 
@@ -218,4 +238,4 @@ async def test_a_start_on_its_way_to_its_case_is_met_there() -> None:
     await world.until("20:00")
 
     assert world.fired() == []
-    assert [each[2:4] for each in world.decided()] == [("superseded", "dropped")]
+    assert [each[2:] for each in world.decided()] == [("superseded", "dropped", "10:00")]
