@@ -143,6 +143,10 @@ class Facts:
         """Nothing is remembered any more."""
         return not (self.starts or self.cancels or self.once_done)
 
+    def in_order(self) -> list[Cancel]:
+        """The cancels by event time, then messageId."""
+        return sorted(self.cancels, key=lambda cancel: cancel.order)
+
     def find(self, identity: tuple[str, str]) -> Start | None:
         """The remembered start of this id and messageId."""
         return next((start for start in self.starts if start.identity == identity), None)

@@ -65,12 +65,12 @@ class Review:
 def review(facts: Facts, versions: Versions, now: int, fresh: Iterable[Cancel] = ()) -> Review:
     """Judge the facts as they are now; `fresh` are the cancels that are new to some start."""
     result = Review()
-    derived = derive(facts, versions)
+    derived, cancels = derive(facts, versions), facts.in_order()
     for start in facts.starts:
         if not start.closed:
             _restand(start, versions[start.version], derived, result)
     for wait in derived.waits:
-        cancel = first_cancel(wait.anchor, facts, versions) if wait.open_steps() else None
+        cancel = first_cancel(wait.anchor, cancels, versions) if wait.open_steps() else None
         if cancel is not None:
             _settle_cancelled(wait, cancel, now, result)
     for cancel in fresh:
@@ -192,9 +192,9 @@ def forget(facts: Facts, versions: Versions, now: int) -> None:
     """Rule 11: drop what has been remembered long enough; forgetting opens no wait."""
     if all(now <= memory for memory in _memories(facts, versions)):
         return
-    derived = derive(facts, versions)
+    derived, cancels = derive(facts, versions), facts.in_order()
     for wait in derived.waits:
-        wait.anchor.ended = wait_end(wait.anchor, facts, versions)
+        wait.anchor.ended = wait_end(wait.anchor, cancels, versions)
     open_anchors = {id(wait.anchor) for wait in derived.waits if wait.open_steps()}
     gone = [
         start

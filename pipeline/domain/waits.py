@@ -8,8 +8,10 @@ it, a later one opens the next. What was decided stays: an anchor with a settled
 stood before, and settles steps.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from pipeline.domain.facts import Cancel, Facts, Start
@@ -106,16 +108,18 @@ def means(cancel: Cancel, anchor: Start, versions: Versions) -> bool:
     )
 
 
-def first_cancel(anchor: Start, facts: Facts, versions: Versions) -> Cancel | None:
-    """The one with the earliest event time of those that count."""
-    cancels = [cancel for cancel in facts.cancels if means(cancel, anchor, versions)]
-    return min(cancels, key=lambda cancel: cancel.order, default=None)
+def first_cancel(anchor: Start, cancels: Sequence[Cancel], versions: Versions) -> Cancel | None:
+    """The first of those that count; `cancels` as `Facts.in_order` has them."""
+    earliest = anchor.ref.time - versions[anchor.version].lookback
+    first = bisect_left(cancels, earliest, key=lambda cancel: cancel.ref.time)
+    later = islice(cancels, first, None)
+    return next((cancel for cancel in later if means(cancel, anchor, versions)), None)
 
 
-def wait_end(anchor: Start, facts: Facts, versions: Versions) -> int:
-    """Up to where, by event time, starts belong to the wait."""
+def wait_end(anchor: Start, cancels: Sequence[Cancel], versions: Versions) -> int:
+    """Up to where, by event time, starts belong to the wait; `cancels` as for `first_cancel`."""
     last = last_deadline(versions[anchor.version], anchor)
-    cancel = first_cancel(anchor, facts, versions)
+    cancel = first_cancel(anchor, cancels, versions)
     if cancel is not None and cancel.ref.time <= last:
         last = max(anchor.ref.time, cancel.ref.time)
     return last if anchor.ended is None else min(last, anchor.ended)
@@ -125,6 +129,7 @@ def derive(facts: Facts, versions: Versions) -> Derived:
     """All waits of one key, from nothing but its facts."""
     starts = sorted((s for s in facts.starts if not s.closed), key=lambda start: start.order)
     pinned = [start for start in starts if start.settled]
+    cancels = facts.in_order()
     derived = Derived()
     queue = starts[::-1]
     while queue:
@@ -136,7 +141,7 @@ def derive(facts: Facts, versions: Versions) -> Derived:
             derived.others[start.identity] = STALE
         else:
             wait = Wait(start, journey)
-            while queue and queue[-1].ref.time <= wait_end(wait.anchor, facts, versions):
+            while queue and queue[-1].ref.time <= wait_end(wait.anchor, cancels, versions):
                 _join(wait, queue.pop(), pinned, derived, versions)
             derived.waits.append(wait)
     return derived

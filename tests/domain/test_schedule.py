@@ -131,7 +131,7 @@ def test_a_wait_ends_at_its_last_deadline_and_never_before_its_anchor() -> None:
     dated = journey(SMS_BY_DATE)
     for date, end in ((NOW - DAY, NOW), (NOW + HOUR, NOW + HOUR)):
         anchor = start(_2=date)
-        assert wait_end(anchor, Facts([anchor]), Versions({1: dated})) == end
+        assert wait_end(anchor, [], Versions({1: dated})) == end
 
 
 def test_a_start_that_another_supersedes_is_told_of_by_its_own_steps_alone() -> None:
