@@ -20,11 +20,13 @@ def change_lines(changes: Changes, old: Document, new: Document) -> Iterator[str
         yield f"+ {_named(name)} (version {after[name]['version']})"
     for name in changes.removed:
         yield f"- {_named(name)}: opens no more waits"
+        yield from _unpaused(name, before[name], {"status": "retired"})
     for name, values in changes.changed.items():
         was, now = before[name]["version"], after[name]["version"]
         versions = f"version {now}" if was == now else f"version {was} -> {now}"
         yield f"~ {_named(name)} ({versions})"
         yield from _values(value for value in values if value.what != "version")
+        yield from _unpaused(name, before[name], after[name])
     files = (
         ("consent.yaml", changes.consent),
         ("identity.yaml", changes.identity),
@@ -34,6 +36,15 @@ def change_lines(changes: Changes, old: Document, new: Document) -> Iterator[str
         if values:
             yield f"~ {file}"
             yield from _values(values)
+
+
+def _unpaused(name: str, old: Document, new: Document) -> Iterator[str]:
+    """Whoever takes a journey away may not think of its pause."""
+    if (old.get("status"), new.get("status")) == ("paused", "retired"):
+        yield (
+            "    ! its pause ends with that: what waits goes on and fires when it is due;"
+            f" `--open-waits {_named(name)}=drop` ends it instead"
+        )
 
 
 def _named(journey: str) -> str:

@@ -56,6 +56,17 @@ def test_plan_tells_every_value_that_changes(ask: Call, rulebook: Rulebook) -> N
     assert "    unless: Signed -> Signed; any page\n" in told.out
 
 
+@pytest.mark.parametrize("left", [[], [journey(status="retired")]], ids=["removed", "retired"])
+def test_plan_tells_that_a_paused_journey_that_goes_ends_its_pause(
+    ask: Call, rulebook: Rulebook, left: list[dict[str, object]]
+) -> None:
+    warning = "its pause ends with that"
+    assert warning not in ask("plan", rulebook.write(*left)).out
+    assert ask("pause", "j").status == 0
+    assert warning in ask("plan", rulebook.write(*left)).out
+    assert warning not in ask("plan", rulebook.write(journey())).out
+
+
 def test_plan_counts_what_each_policy_would_do_and_does_nothing(
     ask: Call, rulebook: Rulebook, world: Changing
 ) -> None:

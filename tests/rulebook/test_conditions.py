@@ -226,6 +226,7 @@ def test_a_condition_is_judged_as_cel_judges_it(text: str, verdict: bool | None)
         ("", "empty", (1, 1)),
         ("  \n ", "empty", (1, 1)),
         ("propertys.a == 1", "unknown name `propertys`: did you mean `properties`?", (1, 1)),
+        ("x" * 9_999, f"unknown name `{'x' * 60}…`", (1, 1)),
         ("properties.a == traits.b", "`traits` is not known here", (1, 17)),
         ("properties.a == start.properties.b", "`start` is not known here", (1, 17)),
         ("properties.a = 1", "write `==`", (1, 14)),

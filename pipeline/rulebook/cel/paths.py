@@ -12,6 +12,8 @@ ALL_NAMES: Final = frozenset(
 )
 START_FIELDS: Final = ("properties", "context", "type", "event", "timestamp")
 EVENT_FIELDS: Final = ("count", "first", "last")
+_NAME_MAX: Final = 60
+"""Of a name that somebody mistyped, in a message."""
 
 
 def fields_of(path: Path) -> tuple[str, ...]:
@@ -37,7 +39,8 @@ def may_miss(path: Path) -> bool:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """A message for a name that isn't known, with the nearest that is."""
     near = nearest(name, known)
-    return f"unknown {kind} `{name}`" + (f": did you mean `{near}`?" if near else "")
+    short = name if len(name) <= _NAME_MAX else f"{name[:_NAME_MAX]}…"
+    return f"unknown {kind} `{short}`" + (f": did you mean `{near}`?" if near else "")
 
 
 def shown(path: Path) -> str:
