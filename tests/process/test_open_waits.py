@@ -1,7 +1,5 @@
 """What becomes of waits that are open when another rulebook comes into force."""
 
-import pytest
-
 from pipeline.domain.versions import Ruling
 from tests.process.changing import Changing, journey
 
@@ -11,23 +9,6 @@ LATER = [{"after": "4h", "channel": "voice"}]
 SOONER = [{"after": "1h", "channel": "voice"}]
 EVENING = {"hours": {"voice": "13:00-15:00"}}
 """In New York, 18:00 to 20:00 UTC."""
-
-
-@pytest.fixture(params=["person", "key"])
-def match(request: pytest.FixtureRequest) -> str:
-    """Where the facts of a wait meet."""
-    found: str = request.param
-    return found
-
-
-@pytest.fixture
-async def world(match: str) -> Changing:
-    """Somebody waits from 10:00 to 12:00, under version 1."""
-    made = Changing()
-    await made.apply("08:00", journey(match=match))
-    await made.known("u1")
-    await made.track("10:00", "u1", "Approved")
-    return made
 
 
 async def test_without_a_ruling_a_wait_goes_on_under_its_version(

@@ -1,28 +1,9 @@
 """A paused journey takes what comes and fires nothing; a retired one opens nothing."""
 
-import pytest
-
 from tests.process.changing import Changing, at, journey
 
 EVENING = {"hours": {"voice": "13:00-15:00"}}
 """In New York, 18:00 to 20:00 UTC."""
-
-
-@pytest.fixture(params=["person", "key"])
-def match(request: pytest.FixtureRequest) -> str:
-    """Where the facts of a wait meet."""
-    found: str = request.param
-    return found
-
-
-@pytest.fixture
-async def world(match: str) -> Changing:
-    """Somebody waits from 10:00 to 12:00."""
-    made = Changing()
-    await made.apply("08:00", journey(match=match))
-    await made.known("u1")
-    await made.track("10:00", "u1", "Approved")
-    return made
 
 
 async def test_what_comes_due_in_a_pause_fires_at_the_resume(world: Changing, match: str) -> None:
