@@ -28,6 +28,7 @@ def count(profile: Profile, judged: Judged, turn: Turn) -> None:
     """An address tells what came of an attempt."""
     release(profile, judged.trigger)
     caps = profile.caps = profile.caps or Caps()
+    caps.fired.pop(judged.trigger, None)  # counted in doubt
     if judged.fired_at is not None:
         caps.fired[judged.trigger] = Fired(judged.channel, judged.fired_at)
     _tidy(profile, turn)
@@ -71,9 +72,13 @@ def _go(profile: Profile, caps: Caps, attempt: Attempt, turn: Turn) -> None:
 def _give_up(caps: Caps, now: int) -> None:
     """An address lets nothing out after its best-before; in doubt it did before."""
     for trigger, attempt in list(caps.under_way.items()):
-        if now > attempt.expires_at:
-            del caps.under_way[trigger]
-            caps.fired[trigger] = Fired(attempt.channel, attempt.expires_at)
+        if now < attempt.due:
+            continue
+        if attempt.late_at is None:
+            caps.under_way[trigger] = attempt._replace(late_at=now)
+            continue
+        del caps.under_way[trigger]
+        caps.fired[trigger] = Fired(attempt.channel, attempt.expires_at)
 
 
 def _tidy(profile: Profile, turn: Turn) -> None:

@@ -22,10 +22,20 @@ class Fired(NamedTuple):
 
 
 class UnderWay(NamedTuple):
-    """An attempt is at an address, which has not told yet what came of it."""
+    """An attempt is at an address, which has not told yet what came of it.
+
+    `late_at`: the first tick after its best-before. At that one the address judges it at the
+    latest, and by the next one its answer is here, if there is any.
+    """
 
     channel: Channel
     expires_at: int
+    late_at: int | None = None
+
+    @property
+    def due(self) -> int:
+        """When it is to be looked at."""
+        return 1 + (self.expires_at if self.late_at is None else self.late_at)
 
 
 class Queued(NamedTuple):
@@ -71,7 +81,7 @@ class Caps:
     def due(self) -> int | None:
         """When somebody's turn comes, or something has waited in vain."""
         dues = [queued.attempt.expires_at + 1 for queued in self.line.values()]
-        dues += [attempt.expires_at + 1 for attempt in self.under_way.values()]
+        dues += [attempt.due for attempt in self.under_way.values()]
         if not self.under_way:
             dues += [q.ready_at for q in self.line.values() if q.ready_at is not None]
         return min(dues, default=None)

@@ -109,7 +109,8 @@ class Cancel:
     """One event that ends waits. `sure` are the journey versions for which it does so as it is.
 
     `maybe` are those whose condition reads `start`: it is judged beside each anchor, and only
-    then are type, properties and context kept.
+    then are type, properties and context kept. `newest` is the latest version that there was when
+    it was taken; 0: not noted.
     """
 
     own_id: str
@@ -120,6 +121,7 @@ class Cancel:
     type: str = ""
     properties: dict[str, object] = field(default_factory=dict)
     context: dict[str, object] = field(default_factory=dict)
+    newest: int = 0
 
     @property
     def order(self) -> tuple[int, str, str]:

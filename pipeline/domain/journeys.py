@@ -80,7 +80,7 @@ def cancels(event: Event, turn: Turn) -> Iterable[Noticed]:
             turn.count("cancel_without_key")
             continue
         found.setdefault((journey.name, key), []).append((journey, sure))
-    for (_, key), versions in found.items():
+    for (name, key), versions in found.items():
         maybe = tuple(journey.version for journey, sure in versions if not sure)
         cancel = Cancel(
             own_id=event.own_id,
@@ -91,6 +91,7 @@ def cancels(event: Event, turn: Turn) -> Iterable[Noticed]:
             type=event.type,
             properties=event.properties if maybe else {},
             context=event.context if maybe else {},
+            newest=max(turn.rules.of(name)),
         )
         yield Noticed(versions[-1][0], key, None, cancel)
 

@@ -11,10 +11,12 @@ from typing import Final, Literal, NamedTuple
 from pipeline.domain.facts import Cancel, EventRef, Facts, Outcome, Settled, Start
 from pipeline.domain.rules import Journey, Step
 from pipeline.domain.schedule import steps_of, undated
-from pipeline.domain.times import HOUR
+from pipeline.domain.times import DAY, HOUR
 from pipeline.domain.versions import Versions
 from pipeline.domain.waits import Derived, Wait, derive, first_cancel, means, wait_end
 
+MEMORY_UNKNOWN: Final = DAY
+"""How long a cancel is kept of which no version is known; by then they are."""
 OPEN: Final = ("open", "")
 """The standing of an anchor."""
 
@@ -175,7 +177,7 @@ def _memories(facts: Facts, versions: Versions) -> Iterable[int]:
     for start in facts.starts:
         yield _remembered_until(start, versions)
     for cancel in facts.cancels:
-        yield max(cancel.ref.time, cancel.taken_at) + _memory_of(cancel, versions)
+        yield _kept_until(cancel, versions)
 
 
 def _remembered_until(start: Start, versions: Versions) -> int:
@@ -184,8 +186,10 @@ def _remembered_until(start: Start, versions: Versions) -> int:
     return start.remembered_from + max(versions[version].memory for version in pinned)
 
 
-def _memory_of(cancel: Cancel, versions: Versions) -> int:
-    return max(versions[version].memory for version in (*cancel.sure, *cancel.maybe))
+def _kept_until(cancel: Cancel, versions: Versions) -> int:
+    """A merge may bring one of a version that is announced elsewhere and not here yet."""
+    known = [versions[v].memory for v in (*cancel.sure, *cancel.maybe) if v in versions]
+    return max(cancel.ref.time, cancel.taken_at) + max(known, default=MEMORY_UNKNOWN)
 
 
 def forget(facts: Facts, versions: Versions, now: int) -> None:
@@ -205,11 +209,7 @@ def forget(facts: Facts, versions: Versions, now: int) -> None:
         _close_dependants(facts, derived, gone)
         facts.once_done |= any(versions[s.version].once and s.settled for s in gone)
         facts.starts = [start for start in facts.starts if not _among(start, gone)]
-    facts.cancels = [
-        cancel
-        for cancel in facts.cancels
-        if now <= max(cancel.ref.time, cancel.taken_at) + _memory_of(cancel, versions)
-    ]
+    facts.cancels = [each for each in facts.cancels if now <= _kept_until(each, versions)]
     facts.due = next_due(facts, versions)
 
 

@@ -8,7 +8,7 @@ from pipeline.domain.reviews import Review, Verdict, next_due, review
 from pipeline.domain.rules import Journey
 from pipeline.domain.schedule import dates_of, steps_of, undated
 from pipeline.domain.versions import Versions
-from pipeline.domain.waits import Wait, derive
+from pipeline.domain.waits import Wait, comparable, derive
 
 
 def rule(facts: Facts, versions: Versions, now: int) -> Review:
@@ -43,11 +43,6 @@ def visit(facts: Facts, versions: Versions, now: int) -> tuple[Review, bool]:
 def _standing_of(facts: Facts) -> tuple[int | None, list[int]]:
     """What a visit may change and tell nobody: another version may be due at the same instant."""
     return facts.due, [start.version for start in facts.starts]
-
-
-def comparable(old: Journey, new: Journey) -> bool:
-    """Whether a wait of the old version can go on under the new one: its facts stand as they do."""
-    return old.key == new.key and old.match == new.match
 
 
 def _ruled_on(facts: Facts, versions: Versions) -> tuple[Wait, Journey | None] | None:

@@ -97,15 +97,27 @@ def means(cancel: Cancel, anchor: Start, versions: Versions) -> bool:
     """Whether it counts for the anchor's wait: from `anchor - lookback` on, however late (rule 6).
 
     What was taken before a re-evaluation counts by the version of that time: a merge may bring it
-    only now.
+    only now. So does what was taken before there was the anchor's version: a start may be late.
     """
     journey = versions[anchor.version]
     if cancel.ref.time < anchor.ref.time - journey.lookback:
         return False
-    return ends(journey, anchor, cancel) or any(
+    return ends(_of_its_time(cancel, journey, versions), anchor, cancel) or any(
         cancel.taken_at <= former.until and ends(versions[former.version], anchor, cancel)
         for former in anchor.former
     )
+
+
+def comparable(old: Journey, new: Journey) -> bool:
+    """Whether a wait of the old version can go on under the new one: its facts stand as they do."""
+    return old.key == new.key and old.match == new.match
+
+
+def _of_its_time(cancel: Cancel, journey: Journey, versions: Versions) -> Journey:
+    """The version by which a cancel is looked at: the anchor's, or the newest that there was."""
+    newest = cancel.newest or max((*cancel.sure, *cancel.maybe), default=0)
+    former = versions.get(newest) if newest < journey.version else None
+    return journey if former is None or not comparable(former, journey) else former
 
 
 def first_cancel(anchor: Start, cancels: Sequence[Cancel], versions: Versions) -> Cancel | None:

@@ -165,6 +165,26 @@ def test_an_attempt_that_no_address_answers_for_counts_as_fired_and_holds_nobody
     assert keys(made, "fired") == ["2"]
 
 
+def test_what_expires_at_its_address_after_an_outage_leaves_its_room_to_the_next() -> None:
+    made = network(cooldown="5h")
+    chance = random.Random(1)
+    made.happen(phone(made, "u1", PHONES[0]))
+    made.happen(event(made, "u1", "low", 1))
+    run(made, chance, made.now + HOUR - 1)
+    for _ in range(2):  # it comes in line, and goes to its address
+        made.now += 1
+        made.tick()
+        made.settle(chance)
+    made.now += 3 * DAY
+    made.happen(event(made, "u1", "low", 2))
+    made.settle(chance)
+    made.now += 2 * HOUR
+    run(made, chance, made.now + HOUR)
+
+    assert keys(made, "expired") == ["1"]
+    assert keys(made, "fired") == ["2"]
+
+
 def test_what_waits_its_turn_longer_than_it_is_of_use_expires() -> None:
     made = network()
     chance = random.Random(1)

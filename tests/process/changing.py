@@ -7,6 +7,7 @@ import orjson
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.times import format_instant, parse_instant
 from pipeline.domain.versions import Ruling
+from pipeline.ports import Entry
 from pipeline.process.replay import Replay
 from pipeline.process.rulebook_runner import values
 from pipeline.rulebook.compile import canonical_document
@@ -112,6 +113,17 @@ class Changing:
             partition.append(value, self.replay.now)
         await self.replay._settle()
         return document
+
+    async def announce_in(self, partition: int, *journeys: dict[str, Any]) -> None:
+        """Let one partition know these."""
+        document = canonical_document({"journeys": list(journeys)})
+        value = encode_control(Announce(document_digest(document), document))
+        self.replay._partitions[partition].append(value, self.replay.now)
+        await self.replay._settle()
+
+    def refused(self) -> list[Entry]:
+        """The dead letters."""
+        return [each for each in self.replay.outputs if each.topic == "segment.dead-letter"]
 
     async def tick_once(self, clock: str) -> None:
         """One tick in every partition; what follows from it is taken, but no further tick."""

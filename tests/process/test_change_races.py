@@ -88,3 +88,19 @@ async def test_what_a_pause_kept_is_held_for_its_window_after_it() -> None:
     assert sent["firedAt"][11:16] == "18:00"
     gates = {gate["gate"]: gate["verdict"] for gate in sent["gates"]}
     assert (gates["window"], gates.get("pause")) == ("held", None)
+
+
+async def test_a_cancel_of_a_version_that_is_not_announced_everywhere_may_move_along() -> None:
+    """The command was killed half way, and is given again."""
+    world = await waiting()
+    following = journey(2, unless=["Signed", "Withdrawn"])
+    await world.announce_in(THERE, following)
+    await world.track("10:30", FAR, "Withdrawn")
+    await world.send("10:40", "alias", NEAR, previousId=FAR)
+    await world.until("10:50")
+    await world.apply("11:00", following, j=Ruling(move=2))
+    await world.until("20:00")
+
+    assert world.refused() == []
+    assert world.fired() == []
+    assert [each[2:] for each in world.decided()] == [("cancelled", "cancelled", "11:00")]

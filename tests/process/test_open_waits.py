@@ -251,3 +251,30 @@ async def test_a_re_evaluated_wait_ends_by_the_new_version_whatever_was_forgotte
         ("superseded", "repeat", "13:30"),
         ("superseded", "repeat", "15:00"),
     ]
+
+
+async def test_a_cancel_of_before_a_version_ends_the_wait_of_a_start_that_comes_late_under_it(
+    match: str,
+) -> None:
+    world = Changing()
+    await world.apply("08:00", journey(match=match))
+    await world.known("u1")
+    await world.track("10:10", "u1", "Signed")
+    await world.apply("11:00", journey(2, match=match))
+    await world.track("11:30", "u1", "Approved", timestamp="2026-03-03T10:00:00Z")
+    await world.until("20:00")
+
+    assert world.fired() == []
+    assert world.decided() == [("u1", 1, "cancelled", "cancelled", "11:30")]
+
+
+async def test_a_version_that_was_known_says_itself_what_its_cancels_are(match: str) -> None:
+    world = Changing()
+    await world.apply("08:00", journey(match=match))
+    await world.known("u1")
+    await world.apply("10:00", journey(2, match=match, unless=["Withdrawn"]))
+    await world.track("10:10", "u1", "Signed")
+    await world.track("11:30", "u1", "Approved", timestamp="2026-03-03T10:05:00Z")
+    await world.until("20:00")
+
+    assert world.fired() == [("u1", 2, "12:05")]

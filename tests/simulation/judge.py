@@ -69,7 +69,10 @@ class Judge:
             self.published[partition, topic].append(kafka.Written(*record[2:]))
         for topic, record in sorted(records, key=_caused_at):
             if record.value is not None and topic != NAMES.dead_letters:  # they may be any bytes
-                self._look_at(topic, orjson.loads(record.value))
+                try:
+                    self._look_at(topic, orjson.loads(record.value))
+                except Exception as error:  # noqa: BLE001 - it would be taken for the broker's
+                    self.system.broken(f"the judge fails: {error!r}")
 
     def _look_at(self, topic: str, value: Json) -> None:
         if topic == NAMES.optins:
@@ -125,11 +128,7 @@ class Judge:
         journey = self._journeys.get((trigger["journey"], trigger["version"]))
         if journey is None or not journey.get("key"):
             return []
-        names = {
-            each["event"]
-            for each in journey.get("unless", [])
-            if "where" not in each and isinstance(each["event"], str)
-        }
+        names = {_track(each) for each in journey.get("unless", []) if "where" not in each}
         found: list[str] = []
         for number in range(self.system.raw_partitions):
             for record in self.system.kafka.logs[NAMES.raw, number]:
@@ -137,7 +136,7 @@ class Judge:
                     found += [
                         call["messageId"]
                         for call in calls_of(record.value)
-                        if call.get("event") in names
+                        if call.get("event") in names - {None}
                         and _means(call, trigger, journey, record.timestamp + SKEW)
                     ]
         return found
@@ -215,6 +214,12 @@ def calls_of(value: bytes | None) -> list[Json]:
         return []
     batch = body.get("batch", [body])
     return [call for call in batch if isinstance(call, dict) and "messageId" in call]
+
+
+def _track(pattern: Json) -> str | None:
+    """The event's name; a rulebook that was read has it written out."""
+    event = pattern.get("event")
+    return event if pattern.get("type", "track") == "track" and isinstance(event, str) else None
 
 
 def _means(call: Json, trigger: Json, journey: Json, latest: int) -> bool:
