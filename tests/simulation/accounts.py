@@ -12,6 +12,7 @@ from pipeline.domain.entities import Address, Case, Device, Entity, Person
 from pipeline.domain.facts import Facts
 from pipeline.domain.ids import trigger_id
 from pipeline.domain.messages import Ref
+from pipeline.domain.outputs import PAUSED
 from pipeline.domain.profile import Profile
 from pipeline.domain.reviews import next_due
 from pipeline.domain.rulings import rule
@@ -82,10 +83,10 @@ def _undone(ref: Ref, entity: Entity, value: bytes, rules: Rules, now: int) -> I
 
 
 def _kept(entity: Entity, rules: Rules) -> Iterator[str]:
-    """What a pause held goes on when it is over; every hour is open here."""
+    """What a pause held goes on when it is over."""
     profile = entity.profile if isinstance(entity, Person | Device) else Profile()
     for attempt in profile.postponed.values():
-        if not rules.of(attempt.journey).paused:
+        if attempt.held == PAUSED and not rules.of(attempt.journey).paused:
             yield f"{attempt.journey!r} {attempt.id[:8]} is kept by a pause that is over"
 
 

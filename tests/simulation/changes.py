@@ -27,6 +27,12 @@ MEETING = 0.5
 """Share of the changes that meet a tick."""
 LIMIT: Json = {"max": 1000, "per": "7d", "scope": "person"}
 """One that nobody reaches: it must change nothing that comes out."""
+HOURS: Json = {"voice": [f"{hour:02}:15-{hour:02}:45" for hour in range(24)]}
+"""The same minutes of every hour, so that it is of no matter in which time zone somebody is."""
+WITH_HOURS = 0.5
+"""Share of the seeds whose outcome is not for the oracle to say: it knows nothing of hours."""
+AT_ONCE = 0.6
+"""Share of the pauses that are over within seconds."""
 ALIKE = 48
 """So many courses of changes take turns for one rulebook."""
 
@@ -66,6 +72,13 @@ def limits(seed: int) -> Json:
     return {"calling": {"limits": [LIMIT]}} if rng.random() < share else {}
 
 
+def with_hours(seed: int, rulebook: Json, course: Course) -> None:
+    """Calling hours for a share of the seeds, in all of its rulebooks."""
+    if Random(f"hours:{seed}").random() < WITH_HOURS:
+        for each in (rulebook, *(change.rulebook for change in course.changes)):
+            each["calling"] = each.get("calling", {}) | {"hours": HOURS}
+
+
 def draw(seed: int, rulebook: Json, halves: int) -> Course:
     """Of this seed; none for most. `halves`: during which something arrives."""
     rng = Random(f"change:{seed}")
@@ -82,6 +95,9 @@ def draw(seed: int, rulebook: Json, halves: int) -> Course:
         if rng.random() < MEETING:
             made = replace(made, after=-6 * SECOND, meets=True)
         course.by_half.setdefault(half, []).append(made)
+        if made.kind == "pause" and maker.rng.random() < AT_ONCE:
+            shortly = made.after + maker.rng.choice([1, 50, 500, 5000])
+            course.by_half[half].append(maker.next(shortly, shadows_only=False, kind="resume"))
     return course
 
 
@@ -92,8 +108,8 @@ class _Maker:
         self.known: list[Document] = [canonical(rulebook)[0]]
         self.highest = {each["journey"]: each["version"] for each in rulebook["journeys"]}
 
-    def next(self, after: int, *, shadows_only: bool) -> Change:
-        """The rulebook goes on in one of these ways."""
+    def next(self, after: int, *, shadows_only: bool, kind: str = "") -> Change:
+        """The rulebook goes on in one of these ways, or in this one."""
         rng = self.rng
         live = [each for each in self.book["journeys"] if each.get("status") != "shadow"]
         shadows = [each for each in self.book["journeys"] if each.get("status") == "shadow"]
@@ -106,7 +122,7 @@ class _Maker:
             kinds += ["bring_back"] if not live and not shadows else []
             kinds += ["resume"] * 4 if paused else []
             kinds += ["promote"] if shadows else []
-        kind = rng.choice(kinds)
+        kind = kind or rng.choice(kinds)
         named: dict[str, Policy] = getattr(self, f"_{kind}")(rng, live, shadows)
         before, document = self.known[-1], canonical(self.book)[0]
         ruled = rulings(self.known, before, document, Policies("keep", named))

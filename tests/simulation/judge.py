@@ -27,7 +27,7 @@ SKEW = 5 * MINUTE
 class Judge:
     """Sees every commit of the store and every record that becomes visible."""
 
-    def __init__(self, system: System, journeys: list[Json]) -> None:
+    def __init__(self, system: System, rulebooks: list[Json]) -> None:
         self.system = system
         self.triggers: dict[str, Json] = {}
         self.retractions: dict[str, Json] = {}
@@ -36,7 +36,12 @@ class Judge:
         """Ids of triggers of journeys in shadow, by their names inside."""
         self.decided: set[str] = set()
         """... and of all decisions."""
-        self._journeys = {(each["journey"], each["version"]): each for each in journeys}
+        self._journeys = {
+            (each["journey"], each["version"]): each
+            for rulebook in rulebooks
+            for each in rulebook["journeys"]
+        }
+        self._hours = "hours" in rulebooks[0].get("calling", {})
         self._consent: dict[tuple[str, str], bool] = {}
         self._log_times: dict[tuple[int, Mark], tuple[int, int]] = {}
         system.on_commit = self._on_commit
@@ -99,6 +104,8 @@ class Judge:
         fired = _ms(trigger["firedAt"])
         if fired < _ms(trigger["deadline"]):
             system.broken(f"trigger {name} before its deadline")
+        if self._hours and trigger["channel"] == "voice" and not 15 <= fired // MINUTE % 60 < 45:
+            system.broken(f"trigger {name} out of hours")
         if fired > system.wall():
             system.broken(f"trigger {name} says a time that is not yet")
         for cancel in self._cancels(trigger):

@@ -7,6 +7,7 @@ found; a promise of README hangs on each.
 from tests.simulation import (
     mutants_changing,
     mutants_deciding,
+    mutants_holding,
     mutants_publishing,
     mutants_taking,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "MUTANTS",
     "mutants_changing",
     "mutants_deciding",
+    "mutants_holding",
     "mutants_publishing",
     "mutants_taking",
 ]

@@ -89,15 +89,18 @@ class _Run:
         book |= changes.limits(seed)
         self.course = changes.draw(seed, book, max(self.history.halves))
         self.history.exact &= self.course.shadows_only
+        if not self.history.exact:
+            changes.with_hours(seed, book, self.course)
+        self._limited = "limits" in book.get("calling", {})
         self._looked_at = "calling" in book or bool(self.course.by_half)
         self.system = System(rng, self.history.begin, raw, self.partitions)
         self.system.largest_fetch = rng.choice([1, 3, 10, 50])
         books = [book, *(change.rulebook for change in self.course.changes)]
-        self.judge = Judge(self.system, [each for one in books for each in one["journeys"]])
+        self.judge = Judge(self.system, books)
         self.operator = Operator(self.system, Random(f"operator:{seed}"))
         self.system.on_part = self._part
         self.merger = Merger(self.system, Random(f"merger:{seed}"))
-        self._merges = "calling" in book and not self.history.exact
+        self._merges = self._limited and not self.history.exact
         self.plan = faults.plan(rng)
         self.faults = faults.Faults(self.system, self.plan, self._start)
         self.arrived: list[tuple[int, Any]] = []
@@ -178,8 +181,7 @@ class _Run:
         system, judge = self.system, self.judge
         states = [system.redis.primary.state(number) for number in range(self.partitions)]
         found, wrong = accounts.look(states, rules_once, system.wall())
-        all_ = "calling" in self.history.rulebook and not self.erased
-        sent = set(judge.triggers)
+        sent, all_ = set(judge.triggers), self._limited and not self.erased
         wrong += accounts.unaccounted(found, judge.decided, sent, all_=all_)
         if wrong:
             system.broken("\n".join(wrong))
