@@ -10,7 +10,7 @@ from pipeline.domain.facts import Settled, Start
 from pipeline.domain.ids import trigger_id
 from pipeline.domain.messages import Ask, Decided, EraseCase, Message, Noted, Recall, Ref
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
-from pipeline.domain.rulings import rule
+from pipeline.domain.rulings import look, rule
 from pipeline.domain.schedule import steps_of
 from pipeline.domain.subject import decision, who_is
 from pipeline.domain.turn import Turn
@@ -37,10 +37,9 @@ def _note(case: Case, noted: Noted, turn: Turn) -> None:
         if not facts.add_start(start):
             turn.count("too_many_starts")
             return
-        _tell(case, review(facts, versions, turn.now), turn)
-        _tell(case, rule(facts, versions, turn.now), turn)
+        _tell(case, look(facts, versions, turn.now), turn)
     if cancel is not None and facts.add_cancel(cancel):
-        _tell(case, review(facts, versions, turn.now, [cancel]), turn)
+        _tell(case, look(facts, versions, turn.now, [cancel]), turn)
 
 
 def _holder(start: Start) -> Ref:

@@ -3,12 +3,21 @@
 Idempotent: facts that were ruled on give nothing more.
 """
 
-from pipeline.domain.facts import Facts, Former, Settled, Start
+from collections.abc import Iterable
+
+from pipeline.domain.facts import Cancel, Facts, Former, Settled, Start
 from pipeline.domain.reviews import Review, Verdict, next_due, review
 from pipeline.domain.rules import Journey
 from pipeline.domain.schedule import dates_of, steps_of, undated
 from pipeline.domain.versions import Versions
 from pipeline.domain.waits import Wait, comparable, derive
+
+
+def look(facts: Facts, versions: Versions, now: int, fresh: Iterable[Cancel] = ()) -> Review:
+    """What follows from a change of the facts: what is opened by it may be ruled on, too."""
+    result = review(facts, versions, now, fresh)
+    result.verdicts += rule(facts, versions, now).verdicts
+    return result
 
 
 def rule(facts: Facts, versions: Versions, now: int) -> Review:

@@ -24,8 +24,8 @@ from pipeline.domain.messages import (
 )
 from pipeline.domain.outputs import Contact, Decision, Happening, Who, decision_on
 from pipeline.domain.profile import KINDS, Profile
-from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
-from pipeline.domain.rulings import rule
+from pipeline.domain.reviews import Review, Verdict, forget, pass_time
+from pipeline.domain.rulings import look, rule
 from pipeline.domain.schedule import deadline, first_step, steps_of, variant_of
 from pipeline.domain.turn import Turn
 
@@ -114,7 +114,7 @@ def _note_start(subject: Subject, noticed: Noticed, turn: Turn) -> None:
             if not (subject.profile.has_room(journey.name) and facts.add_start(start)):
                 turn.count("too_many_starts")
                 return
-            _tell(subject, noticed.key, review(facts, turn.rules.of(journey.name), turn.now), turn)
+            _tell(subject, noticed.key, look(facts, turn.rules.of(journey.name), turn.now), turn)
 
 
 def _note_cancel(subject: Subject, noticed: Noticed, turn: Turn) -> None:
@@ -128,7 +128,7 @@ def _note_cancel(subject: Subject, noticed: Noticed, turn: Turn) -> None:
     versions = turn.rules.of(journey.name)
     forget(facts, versions, turn.now)
     if facts.add_cancel(cancel):
-        _tell(subject, key, review(facts, versions, turn.now, [cancel]), turn)
+        _tell(subject, key, look(facts, versions, turn.now, [cancel]), turn)
 
 
 def _facts(profile: Profile, journey: str, key: str) -> Facts:
@@ -217,8 +217,7 @@ def join(subject: Subject, other: Profile, turn: Turn) -> None:
         for key in keys:
             facts = profile.journeys[journey][key]
             forget(facts, versions, turn.now)
-            _tell(subject, key, review(facts, versions, turn.now, list(facts.cancels)), turn)
-            _tell(subject, key, rule(facts, versions, turn.now), turn)
+            _tell(subject, key, look(facts, versions, turn.now, list(facts.cancels)), turn)
     postponing.visit(profile, subject.who, turn)
     show(subject, before, other.source or profile.source, turn)
 

@@ -278,3 +278,33 @@ async def test_a_version_that_was_known_says_itself_what_its_cancels_are(match: 
     await world.until("20:00")
 
     assert world.fired() == [("u1", 2, "12:05")]
+
+
+async def test_what_a_late_cancel_opens_anew_was_dropped_with_the_rest(match: str) -> None:
+    """It ends the wait that the second start belonged to."""
+    world = Changing()
+    await world.apply("08:00", journey(match=match))
+    await world.known("u1")
+    await world.track("10:00", "u1", "Approved")
+    await world.track("10:30", "u1", "Approved")
+    await world.apply("11:00", journey(2, match=match), j=DROP)
+    await world.track("11:10", "u1", "Signed", timestamp="2026-03-03T10:15:00Z")
+
+    assert world.decided()[-1] == ("u1", 1, "superseded", "dropped", "11:10")
+    await world.until("20:00")
+    assert world.fired() == []
+
+
+async def test_what_a_late_cancel_opens_anew_goes_on_under_the_version_that_the_rest_does(
+    match: str,
+) -> None:
+    world = Changing()
+    await world.apply("08:00", journey(match=match, steps=LATER))
+    await world.known("u1")
+    await world.track("10:00", "u1", "Approved")
+    await world.track("10:30", "u1", "Approved")
+    await world.apply("10:45", journey(2, match=match, steps=SOONER), j=MOVE)
+    await world.track("10:50", "u1", "Signed", timestamp="2026-03-03T10:15:00Z")
+    await world.until("20:00")
+
+    assert world.fired() == [("u1", 2, "11:30")]

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from pipeline.domain import case, firing, judging, postponing, subject
 from pipeline.domain.caps import Caps
-from pipeline.domain.reviews import Review
+from pipeline.domain.reviews import review
 from pipeline.domain.versions import Ruling
 from pipeline.process import holdings, shelf, state
 from pipeline.process.holdings import Holdings
@@ -112,7 +112,7 @@ def handed_over_is_not_ruled() -> Iterator[None]:
 
     def unruled(act: Callable[..., None]) -> Callable[..., None]:
         def acting(*args: Any) -> None:
-            with patch.object(subject, "rule", _nothing), patch.object(case, "rule", _nothing):
+            with patch.object(subject, "look", review), patch.object(case, "look", review):
                 act(*args)
 
         return acting
@@ -183,10 +183,6 @@ def fired_forgotten_on_merge() -> Iterator[None]:
 
     with patch.object(Caps, "join", forgetful):
         yield
-
-
-def _nothing(*_: Any) -> Review:
-    return Review()
 
 
 def _not_knowing(name: str, instead: Any) -> Callable[..., None]:
