@@ -11,6 +11,9 @@ from typing import Final, NamedTuple, Protocol
 MAX_RECORD: Final = 4 * 1024 * 1024
 """Bytes, key and value, of one record of ours: a dead letter carries a whole raw record."""
 
+TOGETHER: Final = 32
+"""Entries of an outbox that a commit writes as one: an entry by itself costs several times more."""
+
 
 class Mark(NamedTuple):
     """A place in a partition's log: an offset and an index within what the record caused.
@@ -28,8 +31,7 @@ class Mark(NamedTuple):
 START = Mark(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One record waiting to be published."""
 
     mark: Mark
@@ -59,7 +61,7 @@ class Progress(NamedTuple):
 
     watermark: Mark
     unpublished: Mark | None
-    """The first internal entry that is not known to be published; None: all are."""
+    """The first internal entry that was not trimmed: all before it are published. None: all are."""
     due: int | None
     """The earliest instant at which something is due."""
 
@@ -102,7 +104,10 @@ class Store(Protocol):
         """Entries of one of the two outboxes in order, later than `after`."""
 
     async def trim(self, partition: int, *, internal: bool, upto: Mark) -> None:
-        """Forget entries up to and including `upto`: they were published and acknowledged."""
+        """Forget entries up to and including `upto`: they were published and acknowledged.
+
+        Entries of one commit go in lots of `TOGETHER`, each once all of it may go.
+        """
 
     async def progress(self, partitions: Iterable[int]) -> Mapping[int, Progress]:
         """Of every partition given, in one round trip."""

@@ -1,5 +1,6 @@
 """The phones or emails of one person: which are known, and which is primary when (rule 15)."""
 
+from bisect import insort
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,7 +27,7 @@ class Mention:
 
 @dataclass(slots=True)
 class Book:
-    """All mentions of one kind of address."""
+    """All mentions of one kind of address; `add` keeps them in order of newness."""
 
     mentions: list[Mention] = field(default_factory=list)
 
@@ -34,8 +35,9 @@ class Book:
         """Every address the person has or had, and the event time from which on it is known."""
         first: dict[str, int] = {}
         for mention in self.mentions:
-            if mention.value is not None:
-                first[mention.value] = min(first.get(mention.value, mention.time), mention.time)
+            value = mention.value
+            if value is not None and (value not in first or mention.time < first[value]):
+                first[value] = mention.time
         return first
 
     def primary(self, at: int | None = None) -> str | None:
@@ -50,6 +52,8 @@ class Book:
         candidates = [m for m in mentions if m.via == "trait"]
         candidates += [m for m in flags.values() if m.via == "primary"]
         if candidates:
+            latest = max(m.time for m in candidates)
+            candidates = [m for m in candidates if m.time == latest]
             newest = max(m.newness for m in candidates)
             values = [m.value for m in candidates if m.newness == newest]
             return min((v for v in values if v is not None), default=None)
@@ -60,9 +64,9 @@ class Book:
         """Take mentions in; returns the addresses not known before, or not from so early on."""
         before = self.known()
         for mention in mentions:
-            if mention not in self.mentions:
-                self.mentions.append(mention)
-        self.mentions.sort(key=lambda m: (m.newness, m.value or ""))
+            # traits are sent again and again: comparing times first spares the most
+            if mention not in [m for m in self.mentions if m.time == mention.time]:
+                insort(self.mentions, mention, key=lambda m: (m.newness, m.value or ""))
         while len(self.mentions) > FACTS_MAX:
             del self.mentions[self._tells_least()]
         return {value for value, time in self.known().items() if time != before.get(value)}

@@ -1,5 +1,6 @@
 """An anonymousId: a person of its own until the first link, then a signpost (rule 16)."""
 
+from bisect import bisect_left
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -40,9 +41,10 @@ LINKS_MAX: Final = 256
 
 def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
     """Take one message for this device."""
+    if isinstance(message, Did):  # by far the most, so it is asked for first
+        _receive(device, ref, message, turn)
+        return
     match message:
-        case Did(event):
-            _receive(device, ref, event, turn)
         case Answered(event, new):
             _proceed(device, ref, event, turn, new=new)
         case Previous(user_id, time, message_id):
@@ -58,25 +60,26 @@ def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
             raise TypeError(type(message))
 
 
-def _receive(device: Device, ref: Ref, event: Event, turn: Turn) -> None:
+def _receive(device: Device, ref: Ref, did: Did, turn: Turn) -> None:
+    event = did.event
     if device.asking and not device.erased:
         device.queue.append(event)
     elif event.user_id is not None:
-        _take_known(device, event, event.user_id, turn)
+        _take_known(device, did, event.user_id, turn)
     else:
-        _take_anonymous(device, ref, event, turn)
+        _take_anonymous(device, ref, did, turn)
 
 
-def _take_known(device: Device, event: Event, user_id: str, turn: Turn) -> None:
+def _take_known(device: Device, did: Did, user_id: str, turn: Turn) -> None:
     """An event with both ids is the person's, and links the device to them."""
-    person = Ref("person", user_id)
+    person, event = Ref("person", user_id), did.event
     if device.erased:
-        turn.tell(person, Did(event))
+        turn.tell(person, did)
     elif device.seen.repeats(f"{user_id}\0{event.message_id}", turn.now):
         turn.count("duplicate")
     elif any(link.user_id == user_id for link in device.links):
         _add(device, Link(event.time, event.message_id, user_id))
-        turn.tell(person, Did(event))
+        turn.tell(person, did)
     else:
         device.asking = True
         turn.tell(person, Inquired(event))
@@ -90,17 +93,18 @@ def _proceed(device: Device, ref: Ref, event: Event, turn: Turn, *, new: bool) -
         turn.tell(Ref("person", event.user_id), Returned(event))
     queue, device.queue = device.queue, []
     for waiting in queue:
-        _receive(device, ref, waiting, turn)
+        _receive(device, ref, Did(waiting), turn)
 
 
-def _take_anonymous(device: Device, ref: Ref, event: Event, turn: Turn) -> None:
+def _take_anonymous(device: Device, ref: Ref, did: Did, turn: Turn) -> None:
+    event = did.event
     if device.erased:
         turn.count("erased")
         count_for_nobody(event, turn)
     elif device.seen.repeats(event.message_id, turn.now):
         turn.count("duplicate")
     elif (owner := device.owner(event.time)) is not None:
-        turn.tell(Ref("person", owner), Did(event))
+        turn.tell(Ref("person", owner), did)
     else:
         # what the person it may be linked to must know, too
         device.profile.seen.repeats(event.message_id, turn.now)
@@ -118,19 +122,23 @@ def _link(device: Device, ref: Ref, link: Link, turn: Turn) -> None:
 
 
 def _add(device: Device, link: Link) -> None:
-    if link not in device.links:
-        device.links.append(link)
-        _compact(device)
+    links = device.links
+    place = bisect_left(links, link)
+    if links[place : place + 1] != [link]:
+        links.insert(place, link)
+        if len(links) > LINKS_MAX:
+            _compact(links)
 
 
-def _compact(device: Device) -> None:
+def _compact(links: list[Link]) -> None:
     """Bounds the history: first goes a link between two of the same person, the oldest of them."""
-    device.links.sort()
-    while len(device.links) > LINKS_MAX:
-        users = [link.user_id for link in device.links]
-        inner = range(1, len(users) - 1)
-        least = (n for n in inner if users[n - 1] == users[n] == users[n + 1])
-        del device.links[next(least, 1)]
+    while len(links) > LINKS_MAX:
+        inner = range(1, len(links) - 1)
+        del links[next((n for n in inner if _tells_nothing(*links[n - 1 : n + 2])), 1)]
+
+
+def _tells_nothing(before: Link, link: Link, after: Link) -> bool:
+    return before.user_id == link.user_id == after.user_id
 
 
 def _hand_over(device: Device, ref: Ref, user_id: str, turn: Turn) -> None:

@@ -1,6 +1,8 @@
 """The states of entities. Each is owned by one partition and rebuilt by folding its messages."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from pipeline.domain.events import AddressKind, Channel, Event
@@ -31,7 +33,8 @@ class Link(NamedTuple):
 class Device:
     """An anonymousId. Without a link it is a person of its own; `handed_to` got all it did.
 
-    `asking`: a person was asked about an event, and `queue` waits for the answer.
+    `links` are in order. `asking`: a person was asked about an event, and `queue` waits for the
+    answer.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -44,11 +47,11 @@ class Device:
 
     def owner(self, time: int) -> str | None:
         """The person in force at an event time; before the earliest link that link's."""
-        if not self.links:
+        links = self.links
+        if not links:
             return None
-        in_force = [link for link in self.links if link.time <= time]
-        earliest = min(link.time for link in self.links)
-        return max(in_force or [link for link in self.links if link.time == earliest]).user_id
+        begun = bisect_right(links, max(time, links[0].time), key=attrgetter("time"))
+        return links[begun - 1].user_id
 
 
 @dataclass(slots=True)

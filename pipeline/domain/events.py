@@ -1,8 +1,8 @@
 """What somebody did: a Segment call after decoding, the only form in which the rules see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 CallType: TypeAlias = Literal["identify", "track", "page", "screen", "group", "alias"]
 AddressKind: TypeAlias = Literal["phone", "email"]
@@ -53,9 +53,37 @@ class OptInEntry:
     named: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One call.
+class Details:
+    """Properties and context of a call, as its producer wrote them; not to be changed.
+
+    Hardly any rule reads them, so that `wire` decodes them when they are asked for.
+    """
+
+    __slots__ = ("context", "properties")
+
+    def __init__(self, properties: dict[str, object], context: dict[str, object]) -> None:
+        """Of one call."""
+        self.properties = properties
+        self.context = context
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Details):
+            return NotImplemented
+        return self.properties == other.properties and self.context == other.context
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Details({self.properties}, {self.context})"
+
+
+_NO_DETAILS: Final = Details({}, {})
+_NO_TRAITS: Final[dict[str, object]] = {}
+_NONE_NAMED: Final[dict[str, str | None]] = {}
+
+
+class Event(NamedTuple):
+    """One call. A tuple, since it is made and read more often than anything else.
 
     `time` is the event time of rule 1, `kafka_time` the raw record's; `index` is the place in a
     batch envelope. `name` is the event of a track call and the name of a page or screen. `named`
@@ -72,14 +100,23 @@ class Event:
     time: int
     kafka_time: int
     source: Source
-    index: int = 0
-    properties: dict[str, object] = field(default_factory=dict)
-    context: dict[str, object] = field(default_factory=dict)
-    traits: dict[str, object] = field(default_factory=dict)
+    index: int = 0  # type: ignore[assignment]  # tuples have a method of this name
+    details: Details = _NO_DETAILS
+    traits: dict[str, object] = _NO_TRAITS
     addresses: tuple[AddressFact, ...] = ()
     opt_ins: tuple[OptInEntry, ...] = ()
-    named: dict[str, str | None] = field(default_factory=dict)
+    named: dict[str, str | None] = _NONE_NAMED
     previous_id: str | None = None
+
+    @property
+    def properties(self) -> dict[str, object]:
+        """As its producer wrote them; of a group call its traits."""
+        return self.details.properties
+
+    @property
+    def context(self) -> dict[str, object]:
+        """As its producer wrote it, without traits."""
+        return self.details.context
 
     @property
     def own_id(self) -> str:

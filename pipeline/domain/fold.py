@@ -1,7 +1,5 @@
 """The fold: one entity takes one message, or the passing of time. A function of the log alone."""
 
-from dataclasses import replace
-
 from pipeline.domain import address, case, device, directory, person, subject
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.events import Event
@@ -16,35 +14,30 @@ NEW = {"person": Person, "device": Device, "case": Case, "address": Address}
 
 def take(entity: Entity | None, ref: Ref, message: Message, turn: Turn) -> Entity | None:
     """Let the entity take the message; returns what is to be kept of it, None for nothing."""
-    if isinstance(message, Did):
+    if turn.rules.current.refused and isinstance(message, Did):
         screened = _screen(ref, message.event, turn)
         if screened is None:
             return entity
         message = Did(screened)
-    match ref.kind:
-        case "nobody":
-            person.count_for_nobody(_event(message), turn)
-            return None
-        case "directory":
-            directory.take(message, turn)
-            return None
+    if ref.kind == "nobody":
+        person.count_for_nobody(_event(message), turn)
+        return None
+    if ref.kind == "directory":
+        directory.take(message, turn)
+        return None
     entity = NEW[ref.kind]() if entity is None else entity
-    _take(entity, ref, message, turn)
-    return None if isinstance(entity, Address) and address.is_empty(entity) else entity
-
-
-def _take(entity: Entity, ref: Ref, message: Message, turn: Turn) -> None:
-    match entity:
-        case Person():
-            person.take(entity, ref, message, turn)
-        case Device():
-            device.take(entity, ref, message, turn)
-        case Case():
-            case.take(entity, message, turn)
-        case Address():
-            address.take(entity, ref.id, message, turn)
-        case Node():
-            raise TypeError(ref)
+    if isinstance(entity, Person):
+        person.take(entity, ref, message, turn)
+    elif isinstance(entity, Device):
+        device.take(entity, ref, message, turn)
+    elif isinstance(entity, Case):
+        case.take(entity, message, turn)
+    elif isinstance(entity, Address):
+        address.take(entity, ref.id, message, turn)
+        return None if address.is_empty(entity) else entity
+    else:
+        raise TypeError(ref)
+    return entity
 
 
 def _event(message: Message) -> Event:
@@ -58,11 +51,9 @@ def _screen(ref: Ref, event: Event, turn: Turn) -> Event | None:
     None: the event is another's, and was told to them.
     """
     refused = turn.rules.current.refused
-    if not refused:
-        return event
     user_id, anonymous_id = _usable(event.user_id, refused), _usable(event.anonymous_id, refused)
     previous_id = _usable(event.previous_id, refused)
-    screened = replace(event, user_id=user_id, anonymous_id=anonymous_id, previous_id=previous_id)
+    screened = event._replace(user_id=user_id, anonymous_id=anonymous_id, previous_id=previous_id)
     to = destination(screened)
     if to == ref or destination(event) != ref:
         return screened  # where it belongs, or forwarded: it was screened where it came in

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -15,7 +14,7 @@ _REFUSED: Final = frozenset(
 ) | {"[object object]"}
 """Rule 19: what broken clients send where an id should be. Compared in lower case."""
 
-_ONLY_ZEROS: Final = re.compile(r"[0-]*")
+_ZEROS: Final = "0-"
 _QUOTES: Final = "\"'"
 
 
@@ -29,7 +28,7 @@ def usable_id(value: str, refused: frozenset[str] = frozenset()) -> str | None:
     while len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in _QUOTES:  # noqa: PLR2004
         bare = bare[1:-1].strip()
     folded = bare.lower()
-    if folded in _REFUSED or folded in refused or _ONLY_ZEROS.fullmatch(folded):
+    if folded in _REFUSED or folded in refused or not folded.strip(_ZEROS):
         return None
     return trimmed
 

@@ -265,8 +265,7 @@ Message: TypeAlias = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record for one entity.
 
     `at` is the log time at which what caused it was taken; None for what comes from `raw`: its

@@ -1,6 +1,6 @@
 """What the world is told: the records of the outward topics, before they become bytes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.domain.events import AddressKind, Channel, Event, Source
@@ -201,8 +201,10 @@ def decision_on(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+_NO_TRAITS: Final[dict[str, object]] = {}
+
+
+class Contact(NamedTuple):
     """A person as they are, once they have a phone or an email; `moved`: a tombstone."""
 
     who: Who
@@ -212,15 +214,14 @@ class Contact:
     email: str | None = None
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
-    traits: dict[str, object] = field(default_factory=dict)
+    traits: dict[str, object] = _NO_TRAITS
     created_at: int = 0
     updated_at: int = 0
     first_seen_at: int = 0
     source: Source | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OptIn:
+class OptIn(NamedTuple):
     """Opt-in state of an address and channel; `consent` None: a tombstone."""
 
     address: str
@@ -231,8 +232,7 @@ class OptIn:
     user_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One opt-in or opt-out, taken or ignored for a reason, as it was said."""
 
     address: str | None
@@ -250,8 +250,7 @@ class Evidence:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """One of our own events, for the feed back to Segment."""
 
     event: str

@@ -43,14 +43,19 @@ def take(person: Person, ref: Ref, message: Message, turn: Turn) -> None:
         turn.tell(Ref("person", person.merged_into), message)
     elif person.erased:
         _take_erased(ref, message, turn)
-    else:
+    elif not isinstance(message, Did):  # by far the most, so it is asked for first
         _take(person, Subject(ref, person.profile), message, turn)
+    elif _is_new(person, message.event, turn):
+        _do(Subject(ref, person.profile), message.event, turn)
 
 
 def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
     match message:
-        case Did() | Inquired() | Returned():
-            _take_event(person, me, message, turn)
+        case Inquired(event):
+            device = Ref("device", event.anonymous_id or "")
+            turn.tell(device, Answered(event, _is_new(person, event, turn)))
+        case Returned(event):
+            _do(me, event, turn)
         case Handover(profile):
             subject.join(me, profile, turn)
         case Merge(into):
@@ -75,15 +80,6 @@ def _erase(person: Person, me: Subject, turn: Turn) -> None:
         turn.tell(Ref("device", me.ref.id), Erase())
     erasure.erase(me, turn)
     erasure.suppress(person)
-
-
-def _take_event(person: Person, me: Subject, told: Did | Inquired | Returned, turn: Turn) -> None:
-    event = told.event
-    if isinstance(told, Inquired):
-        device = Ref("device", event.anonymous_id or "")
-        turn.tell(device, Answered(event, _is_new(person, event, turn)))
-    elif isinstance(told, Returned) or _is_new(person, event, turn):
-        _do(me, event, turn)
 
 
 def _is_new(person: Person, event: Event, turn: Turn) -> bool:
@@ -139,7 +135,7 @@ def _take_erased(ref: Ref, message: Message, turn: Turn) -> None:
 def count_for_nobody(event: Event, turn: Turn) -> None:
     """Of an event without a person: its opt-outs of a named address, its cancels of a case."""
     consent.count_for_named(event, turn)
-    for noticed in cancels(replace(event, user_id=None, anonymous_id=None), turn):
+    for noticed in cancels(event._replace(user_id=None, anonymous_id=None), turn):
         if noticed.journey.match == "key" and noticed.key is not None:
             case = case_of(noticed.journey.name, noticed.key)
             turn.tell(case, Noted(noticed.journey.name, noticed.key, None, noticed.cancel))

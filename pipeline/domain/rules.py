@@ -1,6 +1,6 @@
 """The rulebook as the rules use it: conditions compiled, durations in milliseconds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -148,6 +148,29 @@ class ConsentRule:
     subscribed: bool
 
 
+class ByEvent:
+    """Journeys by the events that they name, in the order in which they were added."""
+
+    __slots__ = ("_by_type",)
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._by_type: dict[str, dict[str | None, list[Journey]]] = {}
+
+    def add(self, journey: Journey, patterns: Iterable[Pattern]) -> None:
+        """Have it found by what these name."""
+        for kind, name in dict.fromkeys((each.type, each.name) for each in patterns):
+            self._by_type.setdefault(kind, {}).setdefault(name, []).append(journey)
+
+    def of(self, event: Event) -> list[Journey]:
+        """Those that name this event, each once: first those that name it alone."""
+        by_name = self._by_type.get(event.type)
+        if by_name is None:
+            return []
+        exact, wide = by_name.get(event.name, []), by_name.get(None, [])
+        return exact + [journey for journey in wide if journey not in exact] if wide else exact
+
+
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """Everything that decides, in force as a whole.
@@ -162,16 +185,13 @@ class Rulebook:
     merge_known: bool = True
     calling: CallingRules | None = None
     _consent: dict[str, list[ConsentRule]] = field(init=False, repr=False, compare=False)
-    _by_event: dict[tuple[str, str | None], list[Journey]] = field(
-        init=False, repr=False, compare=False
-    )
+    _by_event: ByEvent = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index what an event is looked up by."""
-        by_event: dict[tuple[str, str | None], list[Journey]] = {}
+        by_event = ByEvent()
         for journey in self.journeys:
-            for pattern in _each_once(journey.start + journey.unless):
-                by_event.setdefault((pattern.type, pattern.name), []).append(journey)
+            by_event.add(journey, journey.start + journey.unless)
         consent: dict[str, list[ConsentRule]] = {}
         for rule in self.consent:
             consent.setdefault(rule.event, []).append(rule)
@@ -184,18 +204,7 @@ class Rulebook:
 
     def journeys_of(self, event: Event) -> list[Journey]:
         """The journeys that name this event, each once, in the order of the rulebook."""
-        exact = self._by_event.get((event.type, event.name), [])
-        wide = self._by_event.get((event.type, None), [])
-        return exact + [journey for journey in wide if journey not in exact] if wide else exact
-
-
-def _each_once(patterns: Iterable[Pattern]) -> Iterator[Pattern]:
-    seen: set[tuple[str, str | None]] = set()
-    for pattern in patterns:
-        name = (pattern.type, pattern.name)
-        if name not in seen:
-            seen.add(name)
-            yield pattern
+        return self._by_event.of(event)
 
 
 NO_RULES = Rulebook(digest="")

@@ -1,7 +1,7 @@
 """Which messageIds were taken within the last 24 hours of log time (rule 3)."""
 
-import hashlib
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Final
 
 from pipeline.domain.times import DAY
@@ -19,11 +19,15 @@ class Seen:
 
     def repeats(self, message_id: str, now: int) -> bool:
         """Whether it was taken before; if not, it is now."""
-        self._forget(now)
-        digest = hashlib.blake2b(message_id.encode(), digest_size=12).digest()
-        if digest in self.taken:
+        taken = self.taken
+        for oldest in taken:
+            if now - taken[oldest] > WINDOW or len(taken) >= SEEN_MAX:
+                self._forget(now)
+            break
+        digest = blake2b(message_id.encode(), digest_size=12).digest()
+        if digest in taken:
             return True
-        self.taken[digest] = now
+        taken[digest] = now
         return False
 
     def join(self, other: "Seen") -> None:

@@ -35,7 +35,7 @@ DEVICES_MAX: Final = 1_000
 """Devices that a profile names; more still belong to it by their own links."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Subject:
     """A profile and whose it is."""
 
@@ -55,18 +55,23 @@ def who_is(ref: Ref) -> Who:
 
 def take_event(subject: Subject, event: Event, turn: Turn) -> None:
     """Everything an event means for the one who did it."""
-    profile, who = subject.profile, subject.who
-    new_device = subject.ref.kind == "person" and event.anonymous_id not in {None, *profile.devices}
+    profile, device = subject.profile, event.anonymous_id
+    new_device = (
+        device is not None and device not in profile.devices and subject.ref.kind == "person"
+    )
     shown = event.type == "identify" or new_device
-    before = profile.contact(who) if shown else None
+    before = profile.contact(subject.who) if shown else None
     fresh = profile.learn(event)
-    if new_device and event.anonymous_id is not None and len(profile.devices) < DEVICES_MAX:
-        profile.devices.append(event.anonymous_id)
-    _hold(subject, fresh.get("phone", set()), fresh.get("email", set()), turn)
-    consent.take(profile, who, event, fresh, turn)
-    for noticed in starts(event, subject.ref, turn):
+    if new_device and device is not None and len(profile.devices) < DEVICES_MAX:
+        profile.devices.append(device)
+    if fresh:
+        _hold(subject, fresh["phone"], fresh["email"], turn)
+    meant = turn.rules.mean(event)
+    if fresh or event.opt_ins or meant:
+        consent.take(profile, subject.who, event, fresh, turn)
+    for noticed in starts(event, subject.ref, turn) if meant else ():
         _note_start(subject, noticed, turn)
-    for noticed in cancels(event, turn):
+    for noticed in cancels(event, turn) if meant else ():
         _note_cancel(subject, noticed, turn)
     if shown:
         show(subject, before, event.source, turn)
@@ -83,7 +88,7 @@ def show(subject: Subject, before: Contact | None, source: Source | None, turn: 
         profile.created_at = turn.now
         turn.say(Happening("Contact Created", who, {}, turn.now))
     created_at = profile.created_at
-    turn.say(replace(after, source=source, created_at=created_at, updated_at=turn.now))
+    turn.say(after._replace(source=source, created_at=created_at, updated_at=turn.now))
 
 
 def _hold(subject: Subject, phones: set[str], emails: set[str], turn: Turn) -> None:
@@ -269,6 +274,8 @@ def _tidy(profile: Profile, now: int) -> None:
 
 def due(profile: Profile) -> int | None:
     """The earliest instant at which something of the profile is due."""
+    if not (profile.journeys or profile.waiting or profile.postponed or profile.caps):
+        return None
     dues = [facts.due for keys in profile.journeys.values() for facts in keys.values()]
     waiting = [waiting.until for waiting in profile.waiting]
     postponed = [postponing.due_at(attempt) for attempt in profile.postponed.values()]

@@ -7,6 +7,7 @@ reads those and nothing else, so that a guess never becomes a time.
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 SECOND: Final = 1_000
@@ -18,6 +19,7 @@ FUTURE_TOLERANCE: Final = 5 * MINUTE
 """How far a producer's clock may run ahead of the broker's (rules 1, 13 and 14)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_LOCAL: Final = _EPOCH.replace(tzinfo=None)
 _MS: Final = timedelta(milliseconds=1)
 # Digits up to here are seconds (year 5138), above it milliseconds: no real instant is both.
 _SECONDS_MAX: Final = 100_000_000_000
@@ -29,6 +31,8 @@ _ISO: Final = re.compile(
     r" ?(?:([Zz])|([+-])(\d{2}):?(\d{2}))?)?",
     re.ASCII,
 )
+_COMMON: Final = (24, 20)
+"""Lengths of what most SDKs write: UTC with a Z, with milliseconds or without."""
 _NUMBER: Final = re.compile(r"\d{9,14}(?:\.\d+)?", re.ASCII)
 
 
@@ -40,20 +44,15 @@ def parse_instant(value: object) -> int | None:
     """
     if isinstance(value, str):
         text = value.strip()
-        if text.endswith("Z") and len(text) in {20, 24}:
-            return _parse_common(text)
+        if len(text) in _COMMON and text[-1] == "Z":
+            try:
+                return _since_epoch(datetime.fromisoformat(text))
+            except ValueError:
+                pass  # not of the form that it looks like
         return _parse_text(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return _from_number(value)
-
-
-def _parse_common(text: str) -> int | None:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return _parse_text(text)
-    return _since_epoch(parsed)
 
 
 def _parse_text(text: str) -> int | None:
@@ -78,20 +77,23 @@ def _parse_text(text: str) -> int | None:
 
 
 def _since_epoch(moment: datetime) -> int | None:
-    instant = (moment - _EPOCH) // _MS
+    passed = moment - _EPOCH
+    instant = (passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds // 1_000
     return instant if 0 < instant <= _MILLIS_MAX else None
 
 
 def _from_number(value: float) -> int | None:
     if not 0 < value <= _MILLIS_MAX:
         return None
-    return int(value * SECOND) if value <= _SECONDS_MAX else int(value)
+    instant = int(value * SECOND) if value <= _SECONDS_MAX else int(value)
+    return instant or None  # less than a millisecond after the epoch is no time either
 
 
+@lru_cache(maxsize=4096)  # what happens at once carries the same times
 def format_instant(instant: int) -> str:
     """RFC 3339 in UTC with milliseconds, as every record carries it."""
-    moment = _EPOCH + instant * _MS
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % SECOND:03d}Z"
+    moment = _EPOCH_LOCAL + timedelta(milliseconds=instant)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def to_datetime(instant: int) -> datetime:

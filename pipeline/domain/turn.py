@@ -7,26 +7,38 @@ from pipeline.domain.entities import Entity, Node
 from pipeline.domain.events import Event
 from pipeline.domain.messages import Message, Ref
 from pipeline.domain.outputs import Output
-from pipeline.domain.rules import NO_RULES, Journey, Rulebook
+from pipeline.domain.rules import NO_RULES, ByEvent, Journey, Rulebook
 from pipeline.domain.versions import Versions
 
 
 @dataclass(slots=True)
 class Rules:
-    """The rulebook in force, and every version of every journey that waits may be pinned to."""
+    """The rulebook in force, and every version of every journey that waits may be pinned to.
+
+    `current` is one of those that are known.
+    """
 
     current: Rulebook = NO_RULES
     versions: dict[str, Versions] = field(default_factory=dict)
-    _cancelling: dict[tuple[str, str | None], list[Journey]] = field(default_factory=dict)
+    _cancelling: ByEvent = field(default_factory=ByEvent)
+    _meant: dict[str, set[str | None]] = field(default_factory=dict)
 
     def know(self, rulebook: Rulebook) -> None:
         """Its journeys can be pinned from now on."""
         for journey in rulebook.journeys:
             self.of(journey.name)[journey.version] = journey
-        self._cancelling.clear()
+            for pattern in journey.start + journey.unless:
+                self._meant.setdefault(pattern.type, set()).add(pattern.name)
+        for rule in rulebook.consent:
+            self._meant.setdefault("track", set()).add(rule.event)
+        self._cancelling = ByEvent()
         for journey in (each for known in self.versions.values() for each in known.values()):
-            for name in dict.fromkeys((each.type, each.name) for each in journey.unless):
-                self._cancelling.setdefault(name, []).append(journey)
+            self._cancelling.add(journey, journey.unless)
+
+    def mean(self, event: Event) -> bool:
+        """Whether any rule, in force or not, names the event: most events no rule does."""
+        names = self._meant.get(event.type)
+        return names is not None and (event.name in names or None in names)
 
     def of(self, journey: str) -> Versions:
         """All versions of a journey, and what else holds for its waits."""
@@ -34,29 +46,29 @@ class Rules:
 
     def cancelled_by(self, event: Event) -> list[Journey]:
         """Versions of journeys for which the event may be a cancel, its condition left aside."""
-        exact = self._cancelling.get((event.type, event.name), [])
-        wide = self._cancelling.get((event.type, None), [])
-        return exact + [journey for journey in wide if journey not in exact] if wide else exact
+        return self._cancelling.of(event)
 
 
 def _no_nodes(_: str) -> Node | None:
     return None
 
 
-@dataclass(slots=True)
 class Turn:
-    """Collects what an entity says; nothing in it acts.
+    """Collects what an entity says; nothing in it acts."""
 
-    `node` reads the directory, which is one entity in many pieces, in its own partition.
-    """
+    __slots__ = ("changed", "counts", "node", "now", "rules", "said", "told")
 
-    now: int
-    rules: Rules
-    node: Callable[[str], Node | None] = _no_nodes
-    told: list[tuple[Ref, Message]] = field(default_factory=list)
-    said: list[Output] = field(default_factory=list)
-    changed: dict[Ref, Entity | None] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    def __init__(
+        self, now: int, rules: Rules, node: Callable[[str], Node | None] = _no_nodes
+    ) -> None:
+        """`node` reads the directory, which is one entity in many pieces, in its own partition."""
+        self.now = now
+        self.rules = rules
+        self.node = node
+        self.told: list[tuple[Ref, Message]] = []
+        self.said: list[Output] = []
+        self.changed: dict[Ref, Entity | None] = {}
+        self.counts: dict[str, int] = {}
 
     def tell(self, to: Ref, message: Message) -> None:
         """Send another entity a record."""

@@ -4,6 +4,7 @@ Nothing here decides. Bytes that can't be read halt the partition: they are neve
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from pipeline.domain.entities import Entity
@@ -88,10 +89,10 @@ class Holdings:
                 f" ({type(error).__name__}): run the version that applied it, or a newer one"
             ) from error
 
-    async def load(self, refs: set[Ref], offset: int) -> None:
+    async def load(self, refs: Iterable[Ref], offset: int) -> None:
         """Have these among the entities; `offset` is that of the record that needs them."""
         wanted: list[Ref] = []
-        for ref in sorted(refs):
+        for ref in refs:
             if ref in self.entities:
                 self.entities.move_to_end(ref)
             else:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from pipeline.domain.events import Event, Source
-from pipeline.domain.messages import Did, Position, Record, destination
+from pipeline.domain.messages import Did, destination
 from pipeline.ports import MAX_RECORD, Entry, Mark
-from pipeline.wire.records import encode
+from pipeline.wire.records import encode_message
 from pipeline.wire.segment import Decoded, Rejected, decode
 from pipeline.wire.state import partition_of
 
@@ -65,20 +65,26 @@ class Normalizer:
     def normalize(self, topic: str, partition: int, records: Iterable[RawRecord]) -> Normalized:
         """Decode, check and route; never raises for what a producer wrote."""
         result = Normalized()
+        log = f"{topic}/{partition}"
         for record in records:
             source = Source(topic, partition, record.offset)
             decoded = decode(record.value, source, record.timestamp, self.region)
-            usable = bool(decoded.events or decoded.dropped)
-            result.bad += not usable
-            result.bad_run = 0 if usable else result.bad_run + 1
-            self._route(record, source, decoded, result)
+            for event in decoded.events:
+                result.events.append(self._entry(event, log))
+            if decoded.rejected or decoded.dropped:
+                self._note(record, source, decoded, result)
+            else:
+                result.counts["event"] += len(decoded.events)
+                result.bad_run = 0
         return result
 
-    def _route(
+    def _note(
         self, record: RawRecord, source: Source, decoded: Decoded, result: Normalized
     ) -> None:
-        for event in decoded.events:
-            result.events.append(self._entry(event))
+        """Dead letter and counts of a record that is not taken whole."""
+        usable = bool(decoded.events or decoded.dropped)
+        result.bad += not usable
+        result.bad_run = 0 if usable else result.bad_run + 1
         for rejected in decoded.rejected:
             result.counts[rejected.reason] += 1
         if decoded.rejected:
@@ -91,17 +97,11 @@ class Normalizer:
         nobodys = sum(not event.own_id for event in decoded.events)  # counted by their reason
         result.counts["event"] += len(decoded.events) - nobodys
 
-    def _entry(self, event: Event) -> Entry:
-        to = destination(event)
-        source = event.source
-        position = Position(f"{source.topic}/{source.partition}", source.offset, event.index + 1)
-        return Entry(
-            mark=Mark(source.offset, event.index + 1),
-            topic=self.events_topic,
-            key=None,
-            value=encode(Record(to, position, None, Did(event))),
-            partition=partition_of(to, self.partitions),
-        )
+    def _entry(self, event: Event, log: str) -> Entry:
+        to, offset, nth = destination(event), event.source.offset, event.index + 1
+        value = encode_message(to, (log, offset, nth), None, Did(event))
+        partition = partition_of(to, self.partitions)
+        return Entry(Mark(offset, nth), self.events_topic, None, value, (), partition)
 
 
 def dead_letter(

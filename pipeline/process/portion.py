@@ -7,7 +7,7 @@ same.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
@@ -16,16 +16,13 @@ from pipeline.domain.outputs import Decision, Output, Retraction, Trigger
 from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules, Turn
 from pipeline.ports import MAX_RECORD, Change, Entry, Mark
-from pipeline.wire.records import encode
+from pipeline.wire.records import encode_message
 from pipeline.wire.rendering import render
 from pipeline.wire.state import Ledger, encode_entity, entity_key, partition_of
 
 Aside: TypeAlias = Literal["fold_failed", "too_large", "unreadable"]
 """Why a record of `segment.events` is put aside: a bug of ours, what it causes is larger than a
 record may be, or it is none of ours."""
-
-DIRECTORY: Final = Ref("directory", "")
-"""Where aliases are sent; its nodes are entities of their own."""
 
 
 class Missing(Exception):
@@ -49,11 +46,12 @@ class Place:
     partitions: int
     prefix: str
     events_topic: str
+    log: str = field(init=False)
+    """The name of this partition in the positions of what it causes."""
 
-    @property
-    def log(self) -> str:
-        """The name of this partition in the positions of what it causes."""
-        return f"events/{self.partition}"
+    def __post_init__(self) -> None:
+        """Asked for with every record, so made once."""
+        object.__setattr__(self, "log", f"events/{self.partition}")
 
 
 @dataclass(slots=True)
@@ -74,15 +72,17 @@ class Portion:
 
     def take(self, record: Record, offset: int, log_time: int) -> None:
         """Let the record's entity take it. Raises `Missing`, having changed nothing."""
-        if record.position is not None and not self._is_new(record.position):
+        to, position, at, message = record
+        taken = self.ledger.taken
+        if position is not None and (last := taken.get(position.log)) and position[1:] <= last:
             self.counts["repeated"] += 1
             return
-        turn = self._turn(log_time if record.at is None else record.at)
-        entity = fold.take(self.entities.get(record.to), record.to, record.message, turn)
-        if record.position is not None:
-            position = record.position
-            self.ledger.taken[position.log] = (position.offset, position.nth)
-        self._keep(record.to, entity)
+        turn = Turn(log_time if at is None else at, self.rules, self._node)
+        entity = fold.take(self.entities.get(to), to, message, turn)
+        if position is not None:
+            taken[position.log] = position[1:]
+        if to.kind not in {"nobody", "directory"}:
+            self._keep(to, entity)
         self._collect(turn, offset, 0)
         self.counts["taken"] += 1
 
@@ -91,7 +91,7 @@ class Portion:
         entity = self.entities[ref]
         if entity is None:
             return nth
-        turn = self._turn(time)
+        turn = Turn(time, self.rules, self._node)
         self._keep(ref, fold.tick(entity, ref, turn))
         return self._collect(turn, offset, nth)
 
@@ -104,18 +104,11 @@ class Portion:
         entity = self.entities[ref]
         if entity is None:
             return nth
-        turn = self._turn(time)
+        turn = Turn(time, self.rules, self._node)
         if not fold.visit(entity, ref, turn):
             return nth
         self._keep(ref, entity)
         return max(self._collect(turn, offset, nth), nth + 1)
-
-    def _is_new(self, position: Position) -> bool:
-        taken = self.ledger.taken.get(position.log)
-        return taken is None or (position.offset, position.nth) > taken
-
-    def _turn(self, now: int) -> Turn:
-        return Turn(now, self.rules, self._node)
 
     def _node(self, user_id: str) -> Node | None:
         ref = Ref("directory", user_id)
@@ -125,33 +118,30 @@ class Portion:
         return node if isinstance(node, Node) else None
 
     def _keep(self, ref: Ref, entity: Entity | None) -> None:
-        if ref.kind != "nobody" and ref != DIRECTORY:
-            self.entities[ref] = entity
-            self.touched.add(ref)
+        self.entities[ref] = entity
+        self.touched.add(ref)
 
     def _collect(self, turn: Turn, offset: int, nth: int) -> int:
+        place = self.place
         for ref, entity in turn.changed.items():
             self._keep(ref, entity)
         for to, message in turn.told:
             nth += 1
-            position = Position(self.place.log, offset, nth)
-            entry = Entry(
-                mark=Mark(offset, nth),
-                topic=self.place.events_topic,
-                key=None,
-                value=encode(Record(to, position, turn.now, message)),
-                partition=partition_of(to, self.place.partitions),
-            )
-            self.internal.append(_fitting(entry))
+            value = encode_message(to, (place.log, offset, nth), turn.now, message)
+            if len(value) > MAX_RECORD:
+                raise Oversized(f"{len(value)} bytes for {place.events_topic}")
+            partition = partition_of(to, place.partitions)
+            entry = Entry(Mark(offset, nth), place.events_topic, None, value, (), partition)
+            self.internal.append(entry)
         for output in turn.said:
             nth += 1
             self._tally(output)
-            made = render(
-                output, partition=self.place.partition, offset=offset, nth=nth, at=turn.now
-            )
-            topic = self.place.prefix + made.topic
+            made = render(output, partition=place.partition, offset=offset, nth=nth, at=turn.now)
+            topic = place.prefix + made.topic
+            if (size := len(made.key or b"") + len(made.value or b"")) > MAX_RECORD:
+                raise Oversized(f"{size} bytes for {topic}")
             entry = Entry(Mark(offset, nth), topic, made.key, made.value, made.headers)
-            self.outward.append(_fitting(entry))
+            self.outward.append(entry)
         for name, count in turn.counts.items():  # `Counter.update` costs as much as a small fold
             self.counts[name] += count
         return nth
@@ -199,10 +189,3 @@ class Portion:
             change.entities[key] = None if entity is None else encode_entity(ref, entity)
             change.due[key] = fold.due(entity)
         return change
-
-
-def _fitting(entry: Entry) -> Entry:
-    size = len(entry.key or b"") + len(entry.value or b"")
-    if size > MAX_RECORD:
-        raise Oversized(f"{size} bytes for {entry.topic}")
-    return entry

@@ -8,7 +8,7 @@ something is due, after what arrived at that instant.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain.messages import Erase, Record, Ref
 from pipeline.domain.versions import Ruling
@@ -24,8 +24,7 @@ RAW_TOPIC = "segment.raw"
 EVENTS_TOPIC = "segment.events"
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """A record of a log that is a list."""
 
     offset: int

@@ -59,18 +59,24 @@ def read_id(value: object) -> str | None:
     Numbers are their decimal text (SDKs send some ids as numbers). Case, inner blanks and Unicode
     form are the id's own: two spellings never become one person.
     """
-    if value is None or isinstance(value, bool):
+    if value is None:
         return None
-    text = value if isinstance(value, str) else key_text(value)
-    return None if text is None or NUL in text else usable_id(trim(text))
+    text = value if isinstance(value, str) else _number_text(value)
+    if text is None or NUL in text:
+        return None
+    return usable_id(text if text.isascii() else trim(text))
 
 
 def read_message_id(value: object, source: Source, index: int) -> str:
     """The messageId as it is, or one derived from where the call stands in Kafka (rule 3)."""
-    text = value if isinstance(value, str) else None if isinstance(value, bool) else key_text(value)
+    text = value if isinstance(value, str) else _number_text(value)
     if text is not None and len(text) <= MAX_MESSAGE_ID and trim(text):
         return text
     return digest(source.topic, str(source.partition), str(source.offset), str(index))
+
+
+def _number_text(value: object) -> str | None:
+    return None if isinstance(value, bool) else key_text(value)
 
 
 def read_time(call: Mapping[str, object], kafka_time: int) -> int:

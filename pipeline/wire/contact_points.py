@@ -135,6 +135,8 @@ def _via(details: Mapping[str, object]) -> Via:
 
 def named_by(properties: Mapping[str, object], region: str) -> dict[str, str | None]:
     """The phone and email that a track call names (rule 14), None for no possible one."""
+    if "phone" not in properties and "email" not in properties:
+        return {}
     kinds: tuple[AddressKind, AddressKind] = ("phone", "email")
     return {
         kind: read_address(kind, properties[kind], region)

@@ -1,6 +1,6 @@
 """From the bytes of a record to single calls: batches unpacked, limits held."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pipeline.wire import strict_json
@@ -22,23 +22,23 @@ _SHARED: Final = (
 """What an envelope says for each of its calls, which may say otherwise."""
 
 
-def unpack(value: bytes | None, decoded: Decoded) -> Iterator[tuple[int, dict[str, object]]]:
+def unpack(value: bytes | None, decoded: Decoded) -> Iterable[tuple[int, dict[str, object]]]:
     """Each call with its place in the batch (0 without one); refusals go into `decoded`."""
     try:
-        record = strict_json.load(value)
+        record, small = strict_json.load(value)
     except strict_json.Unreadable as problem:
         decoded.reject(0, problem.reason, problem.detail)
-        return
-    # most records are small enough that no single part of them needs measuring
-    small = strict_json.surely_small(value or b"")
+        return ()
     if not isinstance(record, dict):
         decoded.reject(0, RejectReason.NOT_AN_OBJECT)
-    elif "batch" in record and call_type(record.get("type")) is None:
-        yield from _unpack_batch(record, decoded, small=small)
-    elif not small and (fault := strict_json.fault(record)):
+        return ()
+    if "batch" in record and call_type(record.get("type")) is None:
+        return _unpack_batch(record, decoded, small=small)
+    # most records are small enough that no single part of them needs measuring
+    if not small and (fault := strict_json.fault(record)):
         decoded.reject(0, fault)
-    else:
-        yield 0, record
+        return ()
+    return ((0, record),)
 
 
 def _unpack_batch(

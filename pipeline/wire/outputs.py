@@ -1,7 +1,7 @@
 """Outward records as JSON: what `schemas/` describes."""
 
-from functools import singledispatch
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from pipeline.domain.events import Source
 from pipeline.domain.facts import EventRef
@@ -27,16 +27,11 @@ STANDARD_TRAITS: Final = frozenset(
 """Segment's reserved traits; all others are custom."""
 
 Json = dict[str, object]
+Described: TypeAlias = tuple[str, str | None, Json | None, str]
+"""Topic, key, value and CloudEvents type."""
 
 
-@singledispatch
-def describe(output: Output) -> tuple[str, str | None, Json | None, str]:
-    """Topic, key, value and CloudEvents type of an output."""
-    raise TypeError(type(output))
-
-
-@describe.register
-def _(output: Trigger) -> tuple[str, str | None, Json | None, str]:
+def _trigger(output: Trigger) -> Described:
     attempt = output.attempt
     value: Json = {
         "type": "trigger",
@@ -60,8 +55,7 @@ def _(output: Trigger) -> tuple[str, str | None, Json | None, str]:
     return "journey.triggers", attempt.who.key, value, "trigger"
 
 
-@describe.register
-def _(output: Retraction) -> tuple[str, str | None, Json | None, str]:
+def _retraction(output: Retraction) -> Described:
     value: Json = {
         "type": "retraction",
         "id": output.id,
@@ -80,8 +74,7 @@ def _(output: Retraction) -> tuple[str, str | None, Json | None, str]:
     return "journey.triggers", output.who.key, value, "retraction"
 
 
-@describe.register
-def _(output: Decision) -> tuple[str, str | None, Json | None, str]:
+def _decision(output: Decision) -> Described:
     value: Json = {
         "id": output.id,
         "journey": output.journey,
@@ -102,8 +95,7 @@ def _(output: Decision) -> tuple[str, str | None, Json | None, str]:
     return "journey.decisions", output.who.key, value, "decision"
 
 
-@describe.register
-def _(output: Contact) -> tuple[str, str | None, Json | None, str]:
+def _contact(output: Contact) -> Described:
     if output.moved:
         return "contacts", output.who.key, None, "contact"
     traits = output.traits
@@ -125,8 +117,7 @@ def _(output: Contact) -> tuple[str, str | None, Json | None, str]:
     return "contacts", output.who.key, value, "contact"
 
 
-@describe.register
-def _(output: OptIn) -> tuple[str, str | None, Json | None, str]:
+def _opt_in(output: OptIn) -> Described:
     key = f"{output.address}|{output.channel}"
     consent = output.consent
     if consent is None:
@@ -141,8 +132,7 @@ def _(output: OptIn) -> tuple[str, str | None, Json | None, str]:
     return "optins", key, value, "optin"
 
 
-@describe.register
-def _(output: Evidence) -> tuple[str, str | None, Json | None, str]:
+def _evidence(output: Evidence) -> Described:
     action = {True: "subscribed", False: "unsubscribed"}
     value: Json = {
         "address": output.address,
@@ -166,8 +156,7 @@ def _(output: Evidence) -> tuple[str, str | None, Json | None, str]:
     return "consent.evidence", output.address, value, "evidence"
 
 
-@describe.register
-def _(output: Happening) -> tuple[str, str | None, Json | None, str]:
+def _happening(output: Happening) -> Described:
     at = format_instant(output.at)
     value: Json = {
         "type": "track",
@@ -236,3 +225,19 @@ def _gate(gate: Gate) -> Json:
     if gate.detail:
         made["detail"] = gate.detail
     return made
+
+
+_BY_TYPE: Final[dict[type, Callable[[Any], Described]]] = {
+    Trigger: _trigger,
+    Retraction: _retraction,
+    Decision: _decision,
+    Contact: _contact,
+    OptIn: _opt_in,
+    Evidence: _evidence,
+    Happening: _happening,
+}
+
+
+def describe(output: Output) -> Described:
+    """An output as it is published; but for `Refused`, which is none of these topics'."""
+    return _BY_TYPE[type(output)](output)

@@ -5,6 +5,7 @@ code refuses what it cannot read instead of guessing.
 """
 
 from dataclasses import dataclass, field
+from types import GenericAlias
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from pipeline.domain import messages
 from pipeline.domain.messages import Message, Position, Record, Ref
 from pipeline.domain.versions import Ruling
+from pipeline.wire.events import as_tuple, from_wire, to_wire
 
 VERSION: Final = 2
 OLDEST: Final = 1
@@ -20,9 +22,14 @@ OLDEST: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Everything written to the raw topic up to `time` (ms) has been taken into account."""
+    """Everything written to the raw topic up to `time` (ms) has been taken into account.
+
+    `most`: so many entities are decided at it, those that are due longest; the others stay due for
+    the next tick, which comes behind what has come in meanwhile. 0: all.
+    """
 
     time: int
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +83,24 @@ MESSAGES: Final = {
 CONTROLS: Final = {"tick": Tick, "announce": Announce, "enforce": Enforce}
 
 _NAMES: Final[dict[type, str]] = {cls: name for name, cls in (MESSAGES | CONTROLS).items()}
-_Raw: TypeAlias = tuple[int, str, msgspec.Raw, tuple[Ref, Position | None, int | None] | None]
-_encoder: Final = msgspec.msgpack.Encoder()
-_envelope: Final = msgspec.msgpack.Decoder(_Raw)
+_Head: TypeAlias = tuple[Ref, Position | None, int | None]
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=to_wire)
+_envelope: Final = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw, _Head | None])
 _messages: Final[dict[str, msgspec.msgpack.Decoder[Message]]] = {
-    name: msgspec.msgpack.Decoder(cls) for name, cls in MESSAGES.items()
+    name: msgspec.msgpack.Decoder(cls, dec_hook=from_wire) for name, cls in MESSAGES.items()
 }
+_fields: Final = msgspec.msgpack.Decoder(dict[str, Any])
 _controls: Final[dict[str, msgspec.msgpack.Decoder[Control]]] = {
     name: msgspec.msgpack.Decoder(cls) for name, cls in CONTROLS.items()
+}
+
+_LENGTH: Final = 0x1F
+"""Of a kind's name, the third byte: with it a record tells by its first bytes what it is."""
+_whole: Final = {
+    _encoder.encode((VERSION, name, 0, 0))[:-2]: msgspec.msgpack.Decoder(
+        GenericAlias(tuple, (int, str, cls, _Head)), dec_hook=from_wire
+    )
+    for name, cls in MESSAGES.items()
 }
 
 
@@ -93,8 +110,14 @@ class UnreadableRecord(ValueError):
 
 def encode(record: Record) -> bytes:
     """A message to an entity."""
-    head = (record.to, record.position, record.at)
-    return _encoder.encode((VERSION, _NAMES[type(record.message)], record.message, head))
+    return encode_message(*record)
+
+
+def encode_message(
+    to: Ref, position: tuple[str, int, int] | None, at: int | None, message: Message
+) -> bytes:
+    """As `encode`, of the fields of a record."""
+    return _encoder.encode((VERSION, _NAMES[type(message)], message, (to, position, at)))
 
 
 def encode_control(control: Control) -> bytes:
@@ -105,14 +128,23 @@ def encode_control(control: Control) -> bytes:
 def decode(value: bytes) -> Record | Control:
     """Read either. Raises `UnreadableRecord`."""
     try:
-        version, name, body, head = _envelope.decode(value)
-        if not OLDEST <= version <= VERSION:
-            raise UnreadableRecord(
-                f"record version {version}, this code reads {OLDEST} to {VERSION}"
-            )
-        if head is None:
-            return _controls[name].decode(body)
-        to, position, at = head
-        return Record(to, position, at, _messages[name].decode(body))
-    except (msgspec.MsgspecError, KeyError) as error:
+        if (whole := _whole.get(value[: 3 + (value[2] & _LENGTH)])) is not None:
+            _, _, message, (to, position, at) = whole.decode(value)
+            return Record(to, position, at, message)
+        return _decode_other(value)
+    except (msgspec.MsgspecError, LookupError) as error:
         raise UnreadableRecord("not a record of segment.events") from error
+
+
+def _decode_other(value: bytes) -> Record | Control:
+    """A control record, or what is not of this version."""
+    version, name, body, head = _envelope.decode(value)
+    if not OLDEST <= version <= VERSION:
+        raise UnreadableRecord(f"record version {version}, this code reads {OLDEST} to {VERSION}")
+    if head is None:
+        return _controls[name].decode(body)
+    message = _fields.decode(body)
+    if isinstance(event := message.get("event"), dict):
+        message["event"] = as_tuple(event)
+    to, position, at = head
+    return Record(to, position, at, _messages[name].decode(_encoder.encode(message)))

@@ -1,6 +1,6 @@
 """Outward records as they are published: topic, key, bytes, CloudEvents headers."""
 
-from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -9,9 +9,11 @@ from pipeline.domain.shadow import is_shadow, outside
 from pipeline.domain.times import format_instant
 from pipeline.wire.outputs import Json, describe
 
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+
+class Rendered(NamedTuple):
     """A record before its topic gets the pipeline's prefix."""
 
     topic: str
@@ -29,12 +31,12 @@ def render(output: Output, *, partition: int, offset: int, nth: int, at: int) ->
         topic = _apart(topic, value)
     position = b"%d:%d:%d" % (partition, offset, nth)
     headers = (
-        ("ce_specversion", b"1.0"),
+        _SPECVERSION,
         ("ce_id", position),
         ("ce_type", b"pipeline." + kind.encode()),
         ("ce_source", b"/segment.events/%d" % partition),
         ("ce_time", format_instant(at).encode()),
-        ("content-type", b"application/json"),
+        _CONTENT_TYPE,
         ("position", position),
     )
     return Rendered(

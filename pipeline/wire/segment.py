@@ -7,7 +7,7 @@ with the quirks that SDKs have in practice. Decoding is deterministic: a replay 
 
 from typing import Final, NamedTuple
 
-from pipeline.domain.events import AddressFact, CallType, Event, OptInEntry, Source
+from pipeline.domain.events import AddressFact, CallType, Details, Event, OptInEntry, Source
 from pipeline.wire import opt_ins
 from pipeline.wire.common_fields import (
     NUL,
@@ -24,12 +24,6 @@ from pipeline.wire.traits import read_traits
 from pipeline.wire.verdicts import Decoded, Dropped, DropReason, Rejected, RejectReason
 
 __all__ = ["Decoded", "DropReason", "Dropped", "RejectReason", "Rejected", "decode"]
-
-
-class _Record(NamedTuple):
-    source: Source
-    kafka_time: int
-    region: str
 
 
 class _Stated(NamedTuple):
@@ -50,12 +44,12 @@ def decode(value: bytes | None, source: Source, kafka_time: int, region: str = "
     `source` and `kafka_time` (ms) are the record's, `region` that of phones without country code.
     """
     decoded = Decoded()
-    record = _Record(source, kafka_time, region)
     for index, call in unpack(value, decoded):
-        if switched_off(call.get("integrations")):
+        integrations = call.get("integrations")
+        if integrations and switched_off(integrations):
             decoded.drop(index, DropReason.INTEGRATION_OFF)
         elif (kind := call_type(call.get("type"))) is not None:
-            _decode_call(call, kind, index, record, decoded)
+            _decode_call(call, kind, index, source, kafka_time, region, decoded)
         elif call.get("type") is None:
             decoded.reject(index, RejectReason.MISSING_TYPE)
         else:
@@ -64,18 +58,25 @@ def decode(value: bytes | None, source: Source, kafka_time: int, region: str = "
 
 
 def _decode_call(
-    call: dict[str, object], kind: CallType, index: int, record: _Record, decoded: Decoded
+    call: dict[str, object],
+    kind: CallType,
+    index: int,
+    source: Source,
+    kafka_time: int,
+    region: str,
+    decoded: Decoded,
 ) -> None:
     given_user = pick(call, "userId", "user_id")
     given_anonymous = pick(call, "anonymousId", "anonymous_id")
     user_id, anonymous_id = read_id(given_user), read_id(given_anonymous)
     previous_id = read_id(pick(call, "previousId", "previous_id")) if kind == "alias" else None
     unowned = None
-    if _has_nul(given_user) or _has_nul(given_anonymous):
-        unowned = RejectReason.NUL_IN_ID
-        user_id = anonymous_id = None
-    elif user_id is None and anonymous_id is None:
-        unowned = RejectReason.NO_ID
+    if user_id is None or anonymous_id is None:
+        if _has_nul(given_user) or _has_nul(given_anonymous):
+            unowned = RejectReason.NUL_IN_ID
+            user_id = anonymous_id = None
+        elif user_id is None and anonymous_id is None:
+            unowned = RejectReason.NO_ID
     name = _name(call, kind)
     incomplete = _incomplete(call, kind, name, user_id, previous_id)
     if incomplete:
@@ -85,31 +86,33 @@ def _decode_call(
         decoded.reject(index, unowned)
 
     context = _object(call.get("context"))
-    said = _stated(call, context, record.region) if kind == "identify" else _NOTHING_STATED
-    if said.cut:
-        decoded.reject(index, RejectReason.TOO_MANY_ENTRIES)
+    properties: dict[str, object] = {}
+    said = _NOTHING_STATED
     if kind == "identify":
-        properties: dict[str, object] = {}
+        said = _stated(call, context, region)
+        if said.cut:
+            decoded.reject(index, RejectReason.TOO_MANY_ENTRIES)
     else:
         properties = _object(call.get("traits" if kind == "group" else "properties"))
+    if "traits" in context:
+        context = {name: value for name, value in context.items() if name != "traits"}
     decoded.events.append(
-        Event(
-            type=kind,
-            name=name,
-            user_id=user_id,
-            anonymous_id=anonymous_id,
-            message_id=read_message_id(pick(call, "messageId", "message_id"), record.source, index),
-            time=read_time(call, record.kafka_time),
-            kafka_time=record.kafka_time,
-            source=record.source,
-            index=index,
-            properties=properties,
-            context=_without_traits(context),
-            traits=said.traits,
-            addresses=said.addresses,
-            opt_ins=said.opt_ins,
-            named=named_by(properties, record.region) if kind == "track" else {},
-            previous_id=previous_id,
+        Event(  # by place, which is twice as fast as by name
+            kind,
+            name,
+            user_id,
+            anonymous_id,
+            read_message_id(pick(call, "messageId", "message_id"), source, index),
+            read_time(call, kafka_time),
+            kafka_time,
+            source,
+            index,
+            Details(properties, context),
+            said.traits,
+            said.addresses,
+            said.opt_ins,
+            named_by(properties, region) if kind == "track" else {},
+            previous_id,
         )
     )
 
@@ -155,12 +158,6 @@ def _stated(call: dict[str, object], context: dict[str, object], region: str) ->
     taken = opt_ins.bounded(entries)
     cut = phones_cut or emails_cut or len(taken) < len(entries)
     return _Stated(traits, tuple(facts), taken, cut)
-
-
-def _without_traits(context: dict[str, object]) -> dict[str, object]:
-    if "traits" not in context:
-        return context
-    return {name: value for name, value in context.items() if name != "traits"}
 
 
 def _object(value: object) -> dict[str, object]:

@@ -8,13 +8,14 @@ import hashlib
 import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.messages import EntityKind, Ref
 from pipeline.domain.versions import Pause, Ruling
+from pipeline.wire.events import as_tuple, from_wire, to_wire
 
 T = TypeVar("T")
 
@@ -30,9 +31,12 @@ _TYPES: Final[dict[EntityKind, type[Entity]]] = {
     "directory": Node,
 }
 _DIRECTORY: Final = Ref("directory", "")
-_encoder: Final = msgspec.msgpack.Encoder()
+_KIND_SUMS: Final = {kind: zlib.crc32(kind.encode()) for kind in get_args(EntityKind)}
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _envelope: Final = msgspec.msgpack.Decoder(tuple[int, EntityKind, str, msgspec.Raw])
-_bodies: Final = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in _TYPES.items()}
+_bodies: Final = {
+    kind: msgspec.msgpack.Decoder(cls, dec_hook=from_wire) for kind, cls in _TYPES.items()
+}
 
 
 class UnreadableState(Exception):
@@ -50,7 +54,7 @@ def partition_of(ref: Ref, partitions: int) -> int:
     """Where an entity lives; the directory of merges is one entity in many pieces."""
     if ref.kind == "directory":
         ref = _DIRECTORY
-    return zlib.crc32(ref.id.encode(), zlib.crc32(ref.kind.encode())) % partitions
+    return zlib.crc32(ref.id.encode(), _KIND_SUMS[ref.kind]) % partitions
 
 
 def encode_entity(ref: Ref, entity: Entity) -> bytes:
@@ -74,6 +78,10 @@ def decode_entity(value: bytes) -> tuple[Ref, Entity]:
     try:
         version, kind, id_, body = _envelope.decode(value)
         _check(version)
+        if version == 1 and kind == "device":
+            device = msgspec.msgpack.decode(body)
+            device["queue"] = [as_tuple(event) for event in device["queue"]]
+            body = msgspec.Raw(_encoder.encode(device))
         return Ref(kind, id_), _bodies[kind].decode(body)
     except (msgspec.MsgspecError, KeyError) as error:
         raise UnreadableState("stored state is not readable") from error

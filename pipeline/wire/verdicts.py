@@ -75,7 +75,7 @@ class Dropped:
     reason: DropReason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """All that one raw record gave, each list in the order of its events.
 

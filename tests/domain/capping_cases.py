@@ -4,7 +4,7 @@ import random
 from typing import Any, Final
 
 from pipeline.domain.entities import Address, Person
-from pipeline.domain.events import AddressFact, Event, Source
+from pipeline.domain.events import AddressFact, Details, Event, Source
 from pipeline.domain.messages import Ref
 from pipeline.domain.outputs import Consent, Decision
 from pipeline.domain.turn import Rules
@@ -65,7 +65,7 @@ def event(made: Network, user: str, name: str, number: int, **more: Any) -> Even
         time=made.now,
         kafka_time=made.now,
         source=SOURCE,
-        properties={"id": str(number)},
+        details=Details({"id": str(number)}, {}),
         **more,
     )
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.ids import digest, key_text, trigger_id, usable_id
-from pipeline.domain.times import format_instant, parse_instant
+from pipeline.domain.times import format_instant, parse_instant, to_datetime
 
 NOBODY = (
     "null None NIL nan undefined unknown anonymous Guest true false id email userId user_id"
@@ -23,6 +23,14 @@ def test_an_id_that_stands_for_nobody_is_none(value: str) -> None:
 @pytest.mark.parametrize(("value", "kept"), [(" u1 ", "u1"), ("10", "10"), ("nulls", "nulls")])
 def test_any_other_id_is_trimmed_and_kept(value: str, kept: str) -> None:
     assert usable_id(value) == kept
+
+
+@given(st.text("0-1 "))
+def test_zeros_and_dashes_alone_are_no_id(value: str) -> None:
+    bare = value.strip()
+    nobody = bare == "-1" or not set(bare) - {"0", "-"}
+
+    assert usable_id(value) == (None if nobody else bare)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,9 @@ def test_a_time_is_read_as_producers_write_it(value: object, text: str) -> None:
     assert format_instant(parsed) == text
 
 
-@pytest.mark.parametrize("value", ["", "soon", "2024-02-30", "2026-13-01", True, None, -5, 0, [1]])
+@pytest.mark.parametrize(
+    "value", ["", "soon", "2024-02-30", "2026-13-01", True, None, -5, 0, 1e-9, [1]]
+)
 def test_what_is_no_time_is_none(value: object) -> None:
     assert parse_instant(value) is None
 
@@ -92,3 +102,16 @@ def test_what_is_no_time_is_none(value: object) -> None:
 @given(st.integers(1, 253_402_300_799_999))
 def test_a_written_instant_is_read_back(instant: int) -> None:
     assert parse_instant(format_instant(instant)) == instant
+
+
+@given(st.integers(1_000, 253_402_300_799_999), st.integers(0, 999), st.sampled_from(["", " "]))
+def test_the_form_that_most_write_is_the_same_instant_as_any_other(
+    instant: int, micros: int, blank: str
+) -> None:
+    whole = f"{to_datetime(instant):%Y-%m-%dT%H:%M:%S}"
+    millis = instant % 1_000
+
+    for zone in ("Z", "z", " +00:00", ""):
+        for fraction in (f".{millis:03d}", f".{millis:03d}{micros:03d}"):
+            assert parse_instant(blank + whole + fraction + zone + blank) == instant
+        assert parse_instant(blank + whole + zone + blank) == instant - millis

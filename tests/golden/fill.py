@@ -5,6 +5,8 @@ import types
 from itertools import count
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from pipeline.domain.events import Details
+
 
 class Filler:
     """Counts, so that no two numbers or texts in a value are alike."""
@@ -25,6 +27,8 @@ class Filler:
             return {self.fill(args[0]): self.fill(args[1])}
         if origin is tuple:
             return tuple(self.fill(arg) for arg in args if arg is not Ellipsis)
+        if of is Details:
+            return Details(self.fill(dict[str, object]), self.fill(dict[str, object]))
         if dataclasses.is_dataclass(of) or hasattr(of, "_fields"):
             hints = get_type_hints(of)
             return of(**{name: self.fill(hint) for name, hint in hints.items()})

@@ -1,12 +1,15 @@
 """Writes the golden files of the current versions: `python -m tests.golden.make`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.domain.messages import Position, Record, Ref
+from pipeline.domain.entities import Device
+from pipeline.domain.events import Event
+from pipeline.domain.messages import Answered, Did, Inquired, Position, Record, Ref, Returned
 from pipeline.wire import records, state
 from tests.golden.fill import fill
 
@@ -48,9 +51,25 @@ def samples() -> Iterator[Sample]:
 
 def told(value: Any) -> bytes:
     """A value as JSON for people."""
-    plain = msgspec.to_builtins(value, str_keys=True)
+    plain = msgspec.to_builtins(_named(value), str_keys=True)
     kind = type(value.message).__name__ if isinstance(value, Record) else type(value).__name__
     return msgspec.json.format(msgspec.json.encode({"is": kind, "value": plain}), indent=1) + b"\n"
+
+
+def _named(value: Any) -> Any:
+    """Records and events by the names of their fields, as version 1 wrote them."""
+    match value:
+        case Record():
+            return value._asdict() | {"message": _named(value.message)}
+        case Did() | Inquired() | Answered() | Returned():
+            return replace(value, event=_named(value.event))
+        case (Ref() as ref, Device() as device):
+            return ref, replace(device, queue=[_named(event) for event in device.queue])
+        case Event():
+            names = value._asdict() | {"properties": value.properties, "context": value.context}
+            return {name: each for name, each in names.items() if name != "details"}
+        case _:
+            return value
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.domain.events import Event, Source
+from pipeline.domain.events import Details, Event, Source
 from pipeline.wire.segment import Decoded, DropReason, RejectReason, decode
 
 SOURCE = Source("segment.raw", 2, 118)
@@ -48,8 +48,7 @@ def test_a_track_call_keeps_name_properties_context_and_place() -> None:
         time=NOON - 60 * MINUTE,
         kafka_time=NOON,
         source=SOURCE,
-        properties={"loanId": "L1", "amount": 30000},
-        context={"ip": "203.0.113.9"},
+        details=Details({"loanId": "L1", "amount": 30000}, {"ip": "203.0.113.9"}),
     )
 
 

@@ -11,10 +11,10 @@ The ids are found out on the way, so a history is read until nothing new is foun
 
 from collections import Counter
 from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from pipeline.domain.events import Event, Source
+from pipeline.domain.events import Details, Event, Source
 from pipeline.domain.ids import at_path, key_text, usable_id
 from pipeline.domain.profile import KINDS
 from pipeline.domain.rules import Journey, Rulebook
@@ -112,12 +112,10 @@ def _take(circle: "_Circle", event: Event, at: int, begin: int | None, found: Se
 
 def _of_device(event: Event) -> Event:
     """That somebody used a device, and nothing else."""
-    return replace(
-        event,
+    return event._replace(
         type="identify",
         name="",
-        properties={},
-        context={},
+        details=Details({}, {}),
         traits={},
         addresses=(),
         opt_ins=(),
@@ -217,7 +215,7 @@ class _Circle:
         traits: dict[str, object] = {
             kind: event.traits[kind] for kind in KINDS if kind in event.traits
         }
-        return replace(event, traits=traits, context=_ip_of(event))
+        return event._replace(traits=traits, details=Details(event.properties, _ip_of(event)))
 
     def starts(self, event: Event) -> bool:
         """Whether it opens waits, conditions left aside."""
