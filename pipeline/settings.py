@@ -221,17 +221,33 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
         return None
     # the address may hold a password, so no message shows it
     try:
-        parts = urlsplit(url)
-        good = parts.port != 0 and bool(parts.hostname or parts.path)
+        servers = [urlsplit(each) for each in redis_urls(url)]
+        good = all(each.port != 0 and (each.hostname or each.path) for each in servers)
     except ValueError:
         raise SettingsError(
             "REDIS_URL: its host or port can't be read: use redis://host:6379/0"
         ) from None
-    if parts.scheme not in _REDIS_SCHEMES or not good:
+    if servers[0].scheme not in _REDIS_SCHEMES or not good:
         raise SettingsError(
             "REDIS_URL is no address of a Redis: use redis://host:6379/0, rediss:// or unix://path"
         )
+    if len(servers) > 1 and not all(
+        each.hostname and each.path in {"", "/", "/0"} for each in servers
+    ):
+        raise SettingsError(
+            "REDIS_URL names several servers, which are a cluster, but one has no host or they have"
+            " a database number: use redis://host:6379,host:6379"
+        )
     return url
+
+
+def redis_urls(url: str) -> list[str]:
+    """An address for each server that `REDIS_URL` names: of a cluster there may be several."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [url]
+    return [parts._replace(netloc=login + at + host.strip()).geturl() for host in hosts.split(",")]
 
 
 def _partitions(environ: Mapping[str, str]) -> int:

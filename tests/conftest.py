@@ -1,7 +1,27 @@
 """For all tests."""
 
+import asyncio
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from pipeline.local import LocalError
+from tests.redis_cluster import Cluster, running
 
 # how long an example takes says something of the machine, not of the claim
 settings.register_profile("pipeline", deadline=None)
 settings.load_profile("pipeline")
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[Cluster]:
+    """Three Redis servers that are one, shared."""
+    with asyncio.Runner() as runner:
+        opened = running()
+        try:
+            cluster = runner.run(opened.__aenter__())
+        except LocalError as error:
+            pytest.skip(str(error))
+        yield cluster
+        runner.run(opened.__aexit__(None, None, None))

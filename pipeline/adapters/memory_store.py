@@ -4,7 +4,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.ports import START, Change, Entry, Mark, Progress
+from pipeline.ports import START, TOGETHER, Change, Entry, Mark, Progress
 
 
 @dataclass(slots=True)
@@ -14,6 +14,8 @@ class _Partition:
     due: dict[bytes, int] = field(default_factory=dict)
     index: list[tuple[int, bytes]] = field(default_factory=list)
     outboxes: dict[bool, list[Entry]] = field(default_factory=lambda: {True: [], False: []})
+    lots: dict[bool, list[Mark]] = field(default_factory=lambda: {True: [], False: []})
+    """The last marks of what goes together when it is trimmed."""
     latest: dict[bool, Mark] = field(default_factory=lambda: {True: START, False: START})
 
     def copy(self) -> "_Partition":
@@ -23,6 +25,7 @@ class _Partition:
             dict(self.due),
             list(self.index),
             {side: list(entries) for side, entries in self.outboxes.items()},
+            {side: list(marks) for side, marks in self.lots.items()},
             dict(self.latest),
         )
 
@@ -101,6 +104,8 @@ class MemoryStore:
         for internal, entries in ((True, change.internal), (False, change.outward)):
             if entries:
                 state.outboxes[internal].extend(entries)
+                lots = (entries[i : i + TOGETHER] for i in range(0, len(entries), TOGETHER))
+                state.lots[internal].extend(lot[-1].mark for lot in lots)
                 state.latest[internal] = entries[-1].mark
         return True
 
@@ -114,8 +119,12 @@ class MemoryStore:
 
     async def trim(self, partition: int, *, internal: bool, upto: Mark) -> None:
         """See `Store`."""
-        entries = self._of(partition).outboxes[internal]
-        del entries[: bisect_right(entries, upto, key=lambda e: e.mark)]
+        state = self._of(partition)
+        entries, lots = state.outboxes[internal], state.lots[internal]
+        if count := bisect_right(lots, upto):
+            last = lots[count - 1]
+            del lots[:count]
+            del entries[: bisect_right(entries, last, key=lambda e: e.mark)]
 
     async def progress(self, partitions: Iterable[int]) -> Mapping[int, Progress]:
         """See `Store`."""

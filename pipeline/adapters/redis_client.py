@@ -1,103 +1,40 @@
-"""The connection to Redis, and what is done when it breaks."""
+"""A connection to one server of Redis."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ConnectionError,  # noqa: A004
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,  # noqa: A004
-)
-
-from pipeline.ports import StoreUnavailable
-
-T = TypeVar("T")
-
-_PASSING: Final = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
-"""Restarting, loading, failing over: worth waiting for."""
-_LASTING: Final = (AuthenticationError, AuthorizationError)
-_PASSING_CODES: Final = ("BUSY ", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "MISCONF")
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.0
+from redis.exceptions import ResponseError
 
 
 def connect(url: str, *, timeout: float = 5.0, connections: int = 64) -> Redis:
-    """A client; nothing is sent yet. `timeout` is for a connection and for each reply."""
+    """A client of one server; nothing is sent yet.
+
+    `timeout` is for a connection and for each reply.
+    """
     pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=None,
-        protocol=2,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),  # `Retrying` does it, and knows what may be repeated
+        url, max_connections=connections, timeout=None, **common(timeout)
     )
     return Redis.from_pool(pool)
 
 
-class Retrying:
-    """Repeats a call while Redis can't be reached, for as long as `patience` says.
-
-    Everything the store sends may be repeated: reads, trims, and commits by their token.
-    """
-
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-
-    async def do(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until it works.
-
-        Raises:
-            StoreUnavailable: when patience has run out, or at once for a refusal that won't pass.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience
-        pause = _FIRST_PAUSE
-        asked = _cancels()
-        while True:
-            try:
-                found = await call()
-            except (RedisError, OSError) as error:
-                if not _passing(error) or loop.time() + pause > deadline:
-                    raise _unavailable(error) from error
-            else:
-                if _cancels() > asked:
-                    # redis-py sends within `asyncio.wait_for`, which in Python 3.11 loses a
-                    # cancellation that comes just as it ends; nothing would end this task then
-                    raise asyncio.CancelledError
-                return found
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+def common(timeout: float) -> dict[str, Any]:
+    """What is the same for every connection."""
+    return {
+        "protocol": 2,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "socket_keepalive": True,
+        # `Retrying` does it, and knows what may be repeated
+        "retry": Retry(NoBackoff(), 0),
+    }
 
 
-def _cancels() -> int:
-    """How often the task that runs was asked to end."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
-
-
-def _passing(error: Exception) -> bool:
-    if isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES):
-        return True
-    return isinstance(error, _PASSING) and not isinstance(error, _LASTING)
-
-
-def _unavailable(error: Exception) -> StoreUnavailable:
-    text = str(error).partition("\n")[0] or type(error).__name__
-    if "maxmemory" in text:
-        remedy = "it is out of memory: raise maxmemory (policy noeviction), or free some"
-    elif isinstance(error, ResponseError) and not _passing(error):
-        remedy = "it refuses: see the message, and that no other program writes this database"
-    else:
-        remedy = "it can't be reached: check that it runs and REDIS_URL"
-    return StoreUnavailable(f"Redis: {text}: {remedy}")
+async def in_cluster_mode(client: Redis) -> bool:
+    """Whether it is a node of a cluster. One that must not tell is taken for a single one."""
+    try:
+        info = await client.info("cluster")
+    except ResponseError:
+        return False
+    return bool(int(info.get("cluster_enabled", 0)))

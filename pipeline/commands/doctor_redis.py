@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from redis.exceptions import RedisError, ResponseError
 
-from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_servers import primaries
 from pipeline.settings import Settings
 
 Level: TypeAlias = Literal["ok", "warn", "fatal"]
@@ -33,20 +33,30 @@ class Finding(NamedTuple):
 
 
 async def redis(settings: Settings, now: int) -> list[Finding]:
-    """Version, role, eviction, memory, persistence, replicas, what else is in it, clock."""
-    client: Any = connect(settings.redis_url or "", timeout=_SECONDS)
+    """Version, role, eviction, memory, persistence, replicas, what else is in it, clock.
+
+    Of a cluster every server that takes writes is looked at.
+    """
     try:
-        info: Mapping[str, Any] = await client.info()
-        seconds, micros = await client.time()
-        fsync = await _setting(client, "appendfsync")
-        least = await _setting(client, "min-replicas-to-write")
-        keys = await _sample(client)
+        async with primaries(settings.redis_url or "", timeout=_SECONDS) as servers:
+            if len(servers) == 1:
+                ((_, client),) = servers.items()
+                return await _server(client, now)
+            found = {name: await _server(client, now) for name, client in servers.items()}
+            slots = await _slots(next(iter(servers.values())))
     except (RedisError, OSError) as error:
         text = f"Redis does not answer: {str(error) or type(error).__name__}"
         remedy = "check that it runs, REDIS_URL and its password"
         return [Finding("fatal", text, remedy, unreachable=True)]
-    finally:
-        await client.aclose()
+    return [slots, *_together(found)]
+
+
+async def _server(client: Any, now: int) -> list[Finding]:
+    info: Mapping[str, Any] = await client.info()
+    seconds, micros = await client.time()
+    fsync = await _setting(client, "appendfsync")
+    least = await _setting(client, "min-replicas-to-write")
+    keys = await _sample(client)
     ahead = seconds * 1000 + micros // 1000 - now
     return [
         _version(info),
@@ -57,6 +67,31 @@ async def redis(settings: Settings, now: int) -> list[Finding]:
         *_replicas(info, least),
         *_exclusive(keys),
         _clock(ahead),
+    ]
+
+
+async def _slots(client: Any) -> Finding:
+    state: Mapping[str, Any] = await client.execute_command("CLUSTER INFO")
+    if state.get("cluster_state") == "ok":
+        return Finding("ok", f"the Redis cluster has {state.get('cluster_size')} primaries")
+    served = state.get("cluster_slots_ok")
+    text = f"the Redis cluster is down ({served} of 16384 slots are served)"
+    breaks = "partitions whose slots nobody serves stand still, and their workers end"
+    return Finding("fatal", text, "see `redis-cli --cluster check`", breaks=breaks)
+
+
+def _together(found: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+    """What is so on every server is told once, what is not with the server's address."""
+    first, *others = found.values()
+    same = [each for each in first if all(each in other for other in others)]
+    return [
+        *same,
+        *(
+            each._replace(what=f"{name}: {each.what}")
+            for name, findings in found.items()
+            for each in findings
+            if each not in same and each.level != "ok"
+        ),
     ]
 
 
@@ -101,10 +136,6 @@ def _role(info: Mapping[str, Any]) -> Finding:
     if info.get("role") == "slave":
         breaks = "it takes no writes"
         return Finding("fatal", "Redis is a replica", "set REDIS_URL to the primary", breaks=breaks)
-    if int(info.get("cluster_enabled", 0)):
-        breaks = "commits are not tested where keys move between servers"
-        remedy = "use one Redis with replicas"
-        return Finding("fatal", "Redis is in cluster mode", remedy, breaks=breaks)
     return Finding("ok", "Redis takes writes")
 
 

@@ -12,7 +12,7 @@ from pipeline.adapters.kafka_connection import Connection
 from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.kafka_publishers import KafkaPublisher
 from pipeline.adapters.kafka_reader import KafkaReader
-from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, TopicSpec
 from pipeline.commands.common import CHECK_FAILED, Failure
@@ -107,7 +107,7 @@ async def reach(settings: Settings, *, first: bool = True) -> AsyncIterator[Reac
     """
     assert settings.redis_url is not None
     connection = Connection(settings.kafka)
-    store = RedisStore(connect(settings.redis_url), settings.names, patience=PATIENCE)
+    store = RedisStore(RedisLink(settings.redis_url), settings.names, patience=PATIENCE)
     exactly_once = settings.delivery == "exactly-once"
     publisher = KafkaPublisher(settings.kafka, idempotent=exactly_once, linger=0.0)
     reader = KafkaReader(settings.kafka, connection)

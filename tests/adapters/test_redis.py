@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from cramjam import lz4
 
 from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
+from pipeline.adapters.redis_outbox import mark_id
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import LocalError, Redis
 from pipeline.ports import Change, Entry, Mark, StoreUnavailable
@@ -32,7 +36,7 @@ def own_redis(tmp_path: Path) -> Iterator[Redis]:
 
 @pytest_asyncio.fixture
 async def store(redis_part: Redis, names: Names) -> AsyncIterator[RedisStore]:
-    store = RedisStore(connect(redis_part.address), names, patience=0.3)
+    store = RedisStore(RedisLink(redis_part.address), names, patience=0.3)
     yield store
     await store.close()
 
@@ -45,7 +49,7 @@ def change(offset: int) -> Change:
 async def test_a_restart_is_waited_for_and_nothing_is_lost_or_doubled(
     own_redis: Redis, names: Names
 ) -> None:
-    store = RedisStore(connect(own_redis.address), names)
+    store = RedisStore(RedisLink(own_redis.address), names)
     assert await store.commit(0, None, change(0))
 
     async def commits() -> None:
@@ -103,7 +107,7 @@ async def test_a_commit_whose_reply_was_lost_counts_as_written_once(
     proxy = _Proxy(redis_part.port)
     server = await asyncio.start_server(proxy, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    store = RedisStore(connect(f"redis://127.0.0.1:{port}", timeout=0.2), names)
+    store = RedisStore(RedisLink(f"redis://127.0.0.1:{port}", timeout=0.2), names)
     assert await store.commit(0, None, change(0))
     proxy.mute = True
     assert await store.commit(0, Mark(1, 0), change(1))
@@ -121,7 +125,7 @@ async def test_an_equal_commit_of_another_owner_is_not_taken_for_ours(store: Red
 
 
 async def test_what_stays_away_is_reported_in_one_line(names: Names) -> None:
-    store = RedisStore(connect("redis://:geheim@127.0.0.1:1/0"), names, patience=0.2)
+    store = RedisStore(RedisLink("redis://:geheim@127.0.0.1:1/0"), names, patience=0.2)
     with pytest.raises(StoreUnavailable, match=r"^Redis: .*can't be reached") as caught:
         await store.watermark(0)
     assert "geheim" not in str(caught.value)
@@ -143,7 +147,7 @@ async def test_a_key_of_another_type_refuses_the_whole_commit(
 
 
 async def test_a_full_server_refuses_the_whole_commit(own_redis: Redis, names: Names) -> None:
-    store = RedisStore(connect(own_redis.address), names, patience=0.2)
+    store = RedisStore(RedisLink(own_redis.address), names, patience=0.2)
     client = connect(own_redis.address)
     large = Change(Mark(1, 0), {b"%d" % i: bytes(10_000) for i in range(500)})
     assert await store.commit(0, None, large)
@@ -168,6 +172,60 @@ async def test_keys_of_a_partition_share_a_slot_and_the_prefix(
     found = await client.keys(names.prefix + "*")
     stem = names.prefix.encode() + b"{p7}:"
     assert sorted(found) == [stem + end for end in (b"due", b"e:k", b"int", b"out", b"wm")]
+    await client.aclose()
+
+
+async def test_an_outbox_of_version_1_is_read_on_and_trimmed(
+    store: RedisStore, redis_part: Redis, names: Names
+) -> None:
+    """It had an item for each entry, in the bytes that stand here."""
+    old = [
+        Entry(Mark(3, 1), "t", b"k", b"v", (("h", b"\xff"),), 31),
+        Entry(Mark(4, 2), "ü", None, None, (), None),
+    ]
+    packed = (
+        b"\x95\xa1t\xc4\x01k\xc4\x01v\x91\x92\xa1h\xc4\x01\xff\x1f",
+        b"\x95\xa2\xc3\xbc\xc0\xc0\x90\xc0",
+    )
+    client: Any = connect(redis_part.address)
+    await client.set(names.keys(0) + b"wm", "5-0|token")
+    for entry, value in zip(old, packed, strict=True):
+        await client.xadd(names.keys(0) + b"int", {"e": value}, id=mark_id(entry.mark))
+    await client.aclose()
+    assert (await store.progress([0]))[0].unpublished == Mark(3, 1)
+    assert await store.commit(0, Mark(5, 0), change(5))
+    new = [*old, *change(5).internal]
+    for limit in (1, 2, 3, 9):
+        assert await store.outbox(0, internal=True, after=None, limit=limit) == new[:limit]
+    assert await store.outbox(0, internal=True, after=Mark(3, 1), limit=9) == new[1:]
+    await store.trim(0, internal=True, upto=Mark(3, 1))
+    assert await store.outbox(0, internal=True, after=None, limit=9) == new[1:]
+    await store.trim(0, internal=True, upto=Mark(4, 2))
+    assert (await store.progress([0]))[0].unpublished == Mark(5, 1)
+
+
+async def test_an_outbox_of_a_version_to_come_is_left_as_it_is(
+    store: RedisStore, redis_part: Redis, names: Names
+) -> None:
+    client: Any = connect(redis_part.address)
+    for field, value in (("z", b"?"), ("p", b"\xc1"), ("p", bytes(lz4.compress_block(b"\xc1")))):
+        await client.xadd(names.keys(0) + b"out", {field: value})
+        with pytest.raises(StoreUnavailable, match="written by another version"):
+            await store.outbox(0, internal=False, after=None, limit=9)
+        await client.delete(names.keys(0) + b"out")
+    await client.aclose()
+
+
+async def test_one_that_may_not_tell_whether_it_is_a_cluster_is_used_as_it_is(
+    redis_part: Redis, names: Names
+) -> None:
+    client: Any = connect(redis_part.address)
+    await client.execute_command("ACL SETUSER", names.prefix, "on", ">pw", "~*", "+@all", "-info")
+    address = redis_part.address.replace("//", f"//{names.prefix}:pw@")
+    store = RedisStore(RedisLink(address), names, patience=0.3)
+    assert await store.commit(0, None, change(0))
+    await store.close()
+    await client.execute_command("ACL DELUSER", names.prefix)
     await client.aclose()
 
 

@@ -16,6 +16,7 @@ from pipeline.adapters.kafka_offsets import GroupOffsets
 from pipeline.adapters.kafka_publishers import KafkaPublisher
 from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, specs
 from pipeline.local import Kafka, LocalError, Redis
@@ -33,7 +34,7 @@ class World:
         self.kafka = KafkaSettings(servers)
         self.names = names
         self.client: Any = connect(redis)
-        self.store = RedisStore(self.client, names)
+        self.store = RedisStore(RedisLink(redis), names)
         self.connection = Connection(self.kafka)
         self.internal = KafkaPublisher(self.kafka)
         self.relays: list[Relay] = []
@@ -48,6 +49,7 @@ class World:
         await self.internal.close()
         await self.connection.close()
         await self.store.close()
+        await self.client.aclose()
 
     def relay(self) -> Relay:
         publisher = TransactionalPublisher(self.kafka, self.names, 0, GroupOffsets(self.connection))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import Names, Settings, SettingsError, load
+from pipeline.settings import Names, Settings, SettingsError, load, redis_urls
 
 
 def test_nothing_set_is_the_defaults() -> None:
@@ -40,6 +40,15 @@ def test_all_is_read(tmp_path: Path) -> None:
     assert "'me'" not in repr(found)
 
 
+def test_several_servers_are_a_cluster_under_one_login() -> None:
+    url = "rediss://me:ge,heim@a:6379, b,[::1]:7000/0?ssl_cert_reqs=none"
+    assert load({"REDIS_URL": url}).redis_url == url
+    assert redis_urls(url) == [
+        f"rediss://me:ge,heim@{host}/0?ssl_cert_reqs=none" for host in ("a:6379", "b", "[::1]:7000")
+    ]
+    assert redis_urls("unix:///tmp/a,b") == ["unix:///tmp/a,b"]
+
+
 def test_secrets_come_from_files_too(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("redis://:geheim@cache\n")
@@ -62,6 +71,9 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
         ("REDIS_URL", "http://:geheim@x"),
         ("REDIS_URL", "redis://:geheim@x:99999"),
         ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://:geheim@a:6379,"),
+        ("REDIS_URL", "redis://:geheim@a:6379,b:99999"),
+        ("REDIS_URL", "redis://:geheim@a:6379,b:6379/2"),
         ("PIPELINE_PARTITIONS", "0"),
         ("PIPELINE_PARTITIONS", "1025"),
         ("PIPELINE_PARTITIONS", "3.5"),

@@ -1,4 +1,4 @@
-"""What every store must do, checked on the one in memory and on a real Redis."""
+"""What every store must do, checked on the one in memory, a real Redis and a real cluster."""
 
 from collections.abc import AsyncIterator
 
@@ -6,18 +6,25 @@ import pytest
 import pytest_asyncio
 
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import Redis
-from pipeline.ports import START, Change, Entry, Mark, Progress, Store
+from pipeline.ports import START, TOGETHER, Change, Entry, Mark, Progress, Store
 from pipeline.settings import Names
+from tests.redis_cluster import Cluster
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("redis_part", marks=pytest.mark.redis),
+        pytest.param("redis_cluster", marks=pytest.mark.redis),
+    ]
+)
 def url(request: pytest.FixtureRequest) -> str | None:
     if request.param == "memory":
         return None
-    part: Redis = request.getfixturevalue("redis_part")
+    part: Redis | Cluster = request.getfixturevalue(request.param)
     return part.address
 
 
@@ -26,7 +33,7 @@ async def store(url: str | None, names: Names) -> AsyncIterator[Store]:
     if url is None:
         yield MemoryStore()
         return
-    store = RedisStore(connect(url), names)
+    store = RedisStore(RedisLink(url), names)
     yield store
     await store.close()
 
@@ -133,13 +140,41 @@ async def test_due_is_in_order_of_instant_and_key(store: Store) -> None:
 
 async def test_an_outbox_is_read_in_pages_and_trimmed(store: Store) -> None:
     entries = [entry(o, i) for o in (9, 10, 2**40) for i in (1, 2, 11)]
-    assert await store.commit(0, None, Change(Mark(2**40 + 1, 0), internal=entries))
+    before = None
+    for each in entries:
+        after = Mark(each.mark.offset, each.mark.index + 1)
+        assert await store.commit(0, before, Change(after, internal=[each]))
+        before = after
     page = await store.outbox(0, internal=True, after=None, limit=4)
     page += await store.outbox(0, internal=True, after=page[-1].mark, limit=9)
     assert page == entries
     await store.trim(0, internal=True, upto=Mark(10, 1))
     assert await store.outbox(0, internal=True, after=None, limit=9) == entries[4:]
     await store.trim(0, internal=True, upto=Mark(10, 1))
+    await store.trim(0, internal=True, upto=entries[-1].mark)
+    assert (await store.progress([0]))[0].unpublished is None
+
+
+async def test_entries_of_one_commit_are_trimmed_in_lots(store: Store) -> None:
+    """Only whole ones go, and what is left is told from its first entry on."""
+    entries = [entry(7, i) for i in range(1, 3 * TOGETHER + 3)]
+    lots = [entries[i : i + TOGETHER] for i in range(0, len(entries), TOGETHER)]
+    assert await store.commit(0, None, Change(Mark(8, 0), internal=entries, outward=entries))
+    for limit in (1, TOGETHER, TOGETHER + 1, 999):
+        found = await store.outbox(0, internal=True, after=None, limit=limit)
+        assert found == entries[:limit]
+    found = await store.outbox(0, internal=True, after=lots[0][4].mark, limit=TOGETHER)
+    assert found == entries[5 : 5 + TOGETHER]
+    for upto, left in (
+        (lots[0][-2], entries),
+        (lots[0][-1], entries[TOGETHER:]),
+        (lots[2][0], entries[2 * TOGETHER :]),
+        (lots[3][0], entries[3 * TOGETHER :]),
+    ):
+        await store.trim(0, internal=True, upto=upto.mark)
+        assert await store.outbox(0, internal=True, after=None, limit=999) == left
+        assert (await store.progress([0]))[0].unpublished == left[0].mark
+    assert await store.outbox(0, internal=False, after=None, limit=999) == entries
     await store.trim(0, internal=True, upto=entries[-1].mark)
     assert (await store.progress([0]))[0].unpublished is None
 

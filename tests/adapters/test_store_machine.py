@@ -1,4 +1,4 @@
-"""Any sequence of commits, reads and trims gives the same on Redis as in memory."""
+"""Any sequence of commits, reads and trims gives the same on Redis, or a cluster, as in memory."""
 
 import asyncio
 import uuid
@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import Redis
 from pipeline.ports import Change, Entry, Mark
 from pipeline.settings import Names
+from tests.redis_cluster import Cluster
 
 pytestmark = pytest.mark.redis
 T = TypeVar("T")
@@ -29,14 +30,14 @@ MARKS = st.builds(Mark, st.integers(0, 12), st.integers(0, 12))
 
 
 class Both(RuleBasedStateMachine):
-    address = ""
+    link: RedisLink
     runner: asyncio.Runner
 
     @initialize()
     def begin(self) -> None:
         self.memory = MemoryStore()
         names = Names(f"m{uuid.uuid4().hex[:10]}.")
-        self.redis = RedisStore(connect(self.address), names, patience=1.0)
+        self.redis = RedisStore(self.link, names, patience=1.0)
         self.next = [0, 0]
 
     def same(self, ours: Coroutine[Any, Any, T], theirs: Coroutine[Any, Any, T]) -> T:
@@ -116,16 +117,14 @@ class Both(RuleBasedStateMachine):
         self.same(ours.watermark(partition), theirs.watermark(partition))
         assert self.runner.run(ours.progress([1, 0])) == self.runner.run(theirs.progress([1, 0]))
 
-    def teardown(self) -> None:
-        if hasattr(self, "redis"):
-            self.runner.run(self.redis.close())
 
-
-def test_both_do_the_same(redis_part: Redis) -> None:
+@pytest.mark.parametrize("servers", ["redis_part", "redis_cluster"])
+def test_both_do_the_same(servers: str, request: pytest.FixtureRequest) -> None:
+    part: Redis | Cluster = request.getfixturevalue(servers)
     with asyncio.Runner() as runner:
 
         class Machine(Both):
-            address = redis_part.address
+            link = RedisLink(part.address)
 
         Machine.runner = runner
         run_state_machine_as_test(
@@ -136,3 +135,4 @@ def test_both_do_the_same(redis_part: Redis) -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+        runner.run(Machine.link.close())

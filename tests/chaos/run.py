@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.adapters.kafka_connection import Connection, LogEnds
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.ports import LogUnavailable, StoreUnavailable
 from pipeline.process.barrier import _passed
@@ -212,7 +213,7 @@ async def _signing(pipe: Pipe, traffic: Traffic, notes: Notes) -> AsyncIterator[
 
 async def _settle(scene: Scene, pipe: Pipe, sent: Sent, since: float) -> float | None:
     """Seconds from `since` until nothing is left to do; None where that takes too long."""
-    store = RedisStore(scene.store.client(), pipe.names)
+    store = RedisStore(RedisLink(scene.store.address), pipe.names)
     connection = Connection(pipe.settings.kafka)
     try:
         while True:

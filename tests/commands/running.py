@@ -13,7 +13,7 @@ from pipeline.adapters.kafka_connection import Connection
 from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.kafka_publishers import KafkaPublisher
 from pipeline.adapters.kafka_reader import KafkaReader, Kept
-from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, specs
 from pipeline.domain.times import format_instant
@@ -73,7 +73,7 @@ class Running:
             "PIPELINE_PARTITIONS": str(partitions),
         }
         self.connection = Connection(self.settings.kafka)
-        self.store = RedisStore(connect(redis_url), names)
+        self.store = RedisStore(RedisLink(redis_url), names)
         self.reader = KafkaReader(self.settings.kafka, self.connection)
         self.publisher = KafkaPublisher(self.settings.kafka, linger=0.0)
         self.log = KafkaLog(names, self.connection, self.publisher)

@@ -8,6 +8,7 @@ from pipeline.adapters.redis_client import connect
 from pipeline.commands.doctor_redis import Finding, redis
 from pipeline.settings import Settings
 from tests.commands.running import now
+from tests.redis_cluster import Cluster
 
 pytestmark = pytest.mark.kafka
 
@@ -44,6 +45,19 @@ def test_a_setting_that_loses_state_is_told_with_its_remedy(
     assert [found.level for found in wrong] == [level]
     assert said in wrong[0].what
     assert "config set" in wrong[0].remedy
+
+
+@pytest.mark.redis
+def test_every_server_of_a_cluster_is_looked_at(redis_cluster: Cluster) -> None:
+    sound = findings(redis_cluster.address, now())
+    assert {found.level for found in sound} == {"ok"}
+    assert sound[0].what == "the Redis cluster has 3 primaries"
+    assert len({found.what for found in sound}) == len(sound)
+    other = redis_cluster.nodes[2]
+    wrong = findings(other.address, now(), maxmemory_policy="allkeys-lru")
+    wrong = [found for found in wrong if found.level != "ok"]
+    assert [found.level for found in wrong] == ["fatal"]
+    assert wrong[0].what.startswith(f"127.0.0.1:{other.port}: Redis may drop state")
 
 
 def test_clocks_that_differ_are_told(addresses: tuple[str, str]) -> None:
