@@ -1,7 +1,7 @@
 """What the barrier asks of Kafka."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from pipeline.adapters.kafka_connection import Connection, LogEnds
@@ -32,15 +32,21 @@ class KafkaLog:
         self._publisher = publisher
         self._ends = LogEnds(connection)
         self._offsets = GroupOffsets(connection)
+        self._known: Collection[tuple[str, int]] = ()
 
     async def raw_ends(self) -> Mapping[tuple[str, int], int]:
         """See `Log`."""
-        return await self._ends.ends(self._raw)
+        ends = await self._ends.ends(self._raw)
+        self._known = ends.keys()
+        return ends
 
     async def normalized(self) -> Mapping[tuple[str, int], int]:
-        """See `Log`. Where nothing was ever committed, the group begins at the log's start."""
+        """See `Log`: of the partitions that `raw_ends` has told, with which this is compared.
+
+        Where nothing was ever committed, the group begins at the log's start.
+        """
         by_topic: dict[str, list[int]] = defaultdict(list)
-        for topic, partition in await self._ends.ends(self._raw):
+        for topic, partition in self._known or await self.raw_ends():
             by_topic[topic].append(partition)
         places: dict[tuple[str, int], int] = {}
         fresh: list[tuple[str, int]] = []

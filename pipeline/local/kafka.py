@@ -11,6 +11,9 @@ from pipeline.local.ports import is_open, kept_ports
 # Any 16 bytes in base64 do; it only has to be the same each time one folder is started.
 CLUSTER_ID = "pipeline-local-kafka-A"
 HEAP = "-Xmx512m"
+# In its first minutes a broker spends more on the optimizing compiler than on all that it is asked;
+# what the quick one makes carries more than one machine's workers can ask.
+QUICK = "-XX:TieredStopAtLevel=1"
 
 # What one node needs to be ready in seconds and to have its internal topics without replicas.
 COMMON = {
@@ -74,6 +77,7 @@ class Kafka(Broker):
     """The broker as a Java process."""
 
     kind = "java"
+    jvm: tuple[str, ...] = (HEAP, QUICK)
 
     async def command(self) -> list[str]:
         """Formats a new folder and returns the command line of the server."""
@@ -88,14 +92,14 @@ class Kafka(Broker):
             "-XX:-UsePerfData",
         ]
         if not (logs / "meta.properties").exists():
-            format_ = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
+            format_ = [*java, QUICK, "kafka.tools.StorageTool", "format"]
             status, output = await run([*format_, "-t", CLUSTER_ID, "-c", str(properties)])
             if "UnsupportedClassVersionError" in output:
                 raise MissingError(f"{java[0]} is too old: Kafka needs Java 17 or newer")
             if status != 0:
                 self.log.write_text(output)
                 raise LocalError(f"cannot format {logs} for Kafka: {last_words(self.log)}")
-        return [*java, HEAP, "kafka.Kafka", str(properties)]
+        return [*java, *self.jvm, "kafka.Kafka", str(properties)]
 
     def _settings(self) -> list[tuple[str, str]]:
         port, controller = self.ports

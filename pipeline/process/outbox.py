@@ -44,6 +44,7 @@ class Outbox:
         """How often `reload` was called: what was taken before it is to be forgotten."""
         self._some = asyncio.Event()
         self._some.set()
+        self._less = asyncio.Event()
 
     @property
     def empty(self) -> bool:
@@ -54,12 +55,20 @@ class Outbox:
         """Entries in memory."""
         return len(self._queue)
 
+    async def room(self) -> None:
+        """Wait until no more than half of what memory holds is waiting here.
+
+        Who writes entries faster than they are published would fill the store with them.
+        """
+        while self._behind or self._full(0.5):
+            self._less.clear()
+            await self._less.wait()
+
     def offer(self, entries: Sequence[Entry]) -> None:
         """Entries that a commit has written."""
         if not entries:
             return
-        full = len(self._queue) >= self._most_entries or self._bytes >= self._most_bytes
-        if self._behind or full:
+        if self._behind or self._full(1.0):
             # they are in the store; the flag goes only after a read that saw all that was dropped
             self._behind = True
             self._dropped += 1
@@ -85,6 +94,7 @@ class Outbox:
             return []
         taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
         self._bytes -= sum(map(_size, taken))
+        self._less.set()
         self._cursor = taken[-1].mark
         return taken
 
@@ -108,6 +118,11 @@ class Outbox:
         self._extend(page)
         if len(page) < _PAGE and dropped == self._dropped:
             self._behind = False
+            self._less.set()
+
+    def _full(self, share: float) -> bool:
+        entries, size = share * self._most_entries, share * self._most_bytes
+        return len(self._queue) >= entries or self._bytes >= size
 
     def _extend(self, entries: Sequence[Entry]) -> None:
         """Leave out what is known: a commit may be offered just after a read has seen it."""

@@ -7,6 +7,7 @@ outbox is trimmed only of what Kafka has acknowledged.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,10 +33,14 @@ class Pace:
 
     collect: float = 0.15
     """How long outward entries wait for company."""
+    longest: float = 0.5
+    """They wait at least as long as the publish before took, but not longer than this: busy brokers
+    get fewer and larger transactions. Urgent ones go at once, or when a quarter has passed."""
     most: int = 2000
     """Entries of one publish."""
     trim: float = 0.025
-    """Internal entries are trimmed at most so often: each time is a call of the store."""
+    """Internal entries are trimmed at most so often: each time is a call of the store. Where it is
+    busy there pass as many seconds as the last one took."""
     trim_outward: float = 0.5
     """Nobody waits for these."""
     renew_first: float = 60.0
@@ -95,6 +100,13 @@ class Relay:
         self.internal.offer(internal)
         self.outward.offer(outward)
 
+    async def room(self, seconds: float) -> None:
+        """Wait so long at most while more is to be published than there should be."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.internal.room()
+                await self.outward.room()
+
     def reload(self) -> None:
         """The store is not where we thought it was: read the outboxes again.
 
@@ -134,9 +146,9 @@ class Relay:
     async def _publish_internal(self) -> None:
         loop = asyncio.get_running_loop()
         published: Mark | None = None
-        trimmed = 0.0
+        trim_at = 0.0
         while True:
-            wait = None if published is None else max(0.0, trimmed + self._pace.trim - loop.time())
+            wait = None if published is None else max(0.0, trim_at - loop.time())
             entries = await self.internal.take(self._pace.most, wait)
             if entries:
                 self._busy = True
@@ -144,9 +156,11 @@ class Relay:
                 self.counts.internal += len(entries)
                 published = entries[-1].mark
                 self._busy = False
-            if published is not None and loop.time() >= trimmed + self._pace.trim:
+            begun = loop.time()
+            if published is not None and begun >= trim_at:
                 await self._store.trim(self.partition, internal=True, upto=published)
-                published, trimmed = None, loop.time()
+                published, now = None, loop.time()
+                trim_at = now + max(self._pace.trim, now - begun)
 
 
 class _OutwardLane:
@@ -173,6 +187,8 @@ class _OutwardLane:
         self._untrimmed = False
         now = asyncio.get_running_loop().time()
         self._trim_at = now
+        self._company = 0.0  # seconds to wait for it at least
+        self._urgent_at = now
         # partitions take turns, so that their renewals do not come all at once
         self._renew_at = now + pace.renew_first + 10.0 * relay.partition
 
@@ -226,9 +242,13 @@ class _OutwardLane:
 
     async def _collect(self, entries: list[Entry]) -> list[Entry]:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._pace.collect
+        until = loop.time() + max(self._pace.collect, self._company)
         fresh: Sequence[Entry] = entries
-        while fresh and len(entries) < self._pace.most and not self._has_urgent(fresh):
+        while fresh and len(entries) < self._pace.most:
+            if self._has_urgent(fresh):
+                until = min(until, self._urgent_at)
+                if until <= loop.time():
+                    break
             fresh = await self._outbox.take(
                 self._pace.most - len(entries), max(0.0, until - loop.time())
             )
@@ -243,7 +263,12 @@ class _OutwardLane:
         fresh = [entry for entry in entries if place is None or entry.mark > place]
         self._counts.skipped += len(entries) - len(fresh)
         if fresh:
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
             await self.publisher.publish(fresh)
+            took = loop.time() - begun
+            self._company = min(took, self._pace.longest)
+            self._urgent_at = loop.time() + self._company / 4
             self.place = fresh[-1].mark
             self._counts.outward += len(fresh)
             self._counts.publishes += 1

@@ -17,7 +17,7 @@ from pipeline.worker.shared import Shared
 from pipeline.worker.thread import BatchThread
 
 WAIT = 0.25  # of a fetch; also how late a lone transaction marker is noticed
-WAIT_WHILE_FULL = 0.02  # of a fetch that leaves out partitions which may soon have room
+WAIT_WHILE_FULL = 0.05  # of a fetch that leaves out partitions which may soon have room
 
 
 class _NoReadOffsets(dict[TP, int | None]):

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from faust.types import TP, EventT
 
-from pipeline.worker.ledger import Batch, Ledger
+from pipeline.worker.ledger import Batch, Ledger, together
 
 Handler = Callable[[str, int, Batch], Awaitable[None]]
-"""Called with topic, partition and its records. When it returns, the batch counts as done."""
+"""Called with topic, partition and its records. When it returns, they count as done."""
 
 STUBBORN = 5.0  # seconds that a cancelled handler has to end
 
@@ -33,11 +33,15 @@ class Lanes:
         handlers: Mapping[str, Handler],
         limit: float,
         fail: Callable[[BaseException], None],
+        together: int,
     ) -> None:
+        """Batches that wait are handled together, up to so many records: a handler's round trips
+        cost the same for few as for many."""
         self._ledger = ledger
         self._handlers = handlers
         self._limit = limit
         self._fail = fail
+        self._together = together
         self._queues: dict[TP, deque[EventT[Any]]] = {}
         self._tasks: dict[TP, asyncio.Task[None]] = {}
 
@@ -52,10 +56,10 @@ class Lanes:
         queue, handle = self._queues[tp], self._handlers[tp.topic]
         try:
             while queue:
-                event = queue.popleft()
-                batch = cast(Batch, event.value)
-                if not self._ledger.runnable(batch):
+                events = self._next(queue)
+                if not events:
                     continue
+                batch = together([cast(Batch, event.value) for event in events])
                 try:
                     async with asyncio.timeout(self._limit):
                         await handle(tp.topic, tp.partition, batch)
@@ -68,9 +72,24 @@ class Lanes:
                     if isinstance(exc, Exception | asyncio.CancelledError):
                         return
                     raise  # SystemExit, KeyboardInterrupt
-                event.ack()
+                for event in events:
+                    event.ack()
         finally:
             del self._tasks[tp]
+
+    def _next(self, queue: deque[EventT[Any]]) -> list[EventT[Any]]:
+        """The first that may be handled and those behind it that go with it."""
+        events: list[EventT[Any]] = []
+        records = 0
+        while queue and (
+            not events or records + len(cast(Batch, queue[0].value)) <= self._together
+        ):
+            event = queue.popleft()
+            batch = cast(Batch, event.value)
+            if self._ledger.runnable(batch):
+                events.append(event)
+                records += len(batch)
+        return events
 
     async def drain(self, tps: Iterable[TP], patience: float) -> None:
         """Drop what waits, let what is in hand finish, cancel it when it takes too long.

@@ -7,9 +7,9 @@ is not handled any more and its ack counts for nothing. Used from the app's even
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from faust.types import TP
@@ -32,11 +32,21 @@ class Batch(list[Any]):
         return f"<Batch {self.tp.topic}[{self.tp.partition}] {self[0].offset}+{len(self)}>"
 
 
+def together(batches: Sequence[Batch]) -> Batch:
+    """Batches of one partition and epoch, in order, as one to handle; each is finished alone."""
+    if len(batches) == 1:
+        return batches[0]
+    first, last = batches[0], batches[-1]
+    return Batch(first.tp, first.epoch, chain.from_iterable(batches), last.following)
+
+
 @dataclass(slots=True)
 class _Track:
     epoch: int
     safe: int
     out: deque[Batch] = field(default_factory=deque)
+    records: int = 0
+    """In `out`."""
     closed: bool = False
 
 
@@ -67,6 +77,7 @@ class Ledger:
         batch = Batch(tp, epoch, records, following)
         if batch:
             track.out.append(batch)
+            track.records += len(batch)
             return batch
         if track.out:  # only markers: they belong to what came before them
             track.out[-1].following = following
@@ -81,7 +92,9 @@ class Ledger:
         if track is None or track.epoch != batch.epoch:
             return
         while track.out and track.out[0].done:
-            track.safe = track.out.popleft().following
+            first = track.out.popleft()
+            track.safe = first.following
+            track.records -= len(first)
         self.room.set()
 
     def runnable(self, batch: Batch) -> bool:
@@ -100,7 +113,7 @@ class Ledger:
         return {
             tp
             for tp in tps
-            if (track := tracks.get(tp)) and not track.closed and len(track.out) < self.depth
+            if (track := tracks.get(tp)) and not track.closed and track.records < self.depth
         }
 
     def safe(self, tp: TP) -> int | None:

@@ -29,8 +29,12 @@ class Options:
     """How long a rebalance or a stop waits for the batches in hand before it cancels them."""
     commit: float = 0.25
     records: int = 2000
-    depth: int = 3
-    """Batches of a partition that are queued or in hand: the back pressure."""
+    """Of a partition in one batch."""
+    together: int = 1000
+    """Records up to which batches that wait are handled in one call."""
+    depth: int = 2500
+    """Records of a partition, queued or in hand, up to which another batch of it is taken: the back
+    pressure."""
     linger: float = 0.025
     """Read linger: a fetch waits so long for `linger_bytes` to come together."""
     linger_bytes: int = 1 << 20

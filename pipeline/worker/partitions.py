@@ -30,6 +30,9 @@ from pipeline.worker.options import EARLIEST
 FENCE_SECONDS: Final = 3.0
 LOG_SECONDS: Final = 120.0
 """How long brokers may be silent while partitions are taken over, as the relay waits for them."""
+ROOM_SECONDS: Final = 5.0
+"""How long a batch waits while outputs of its partition are to be published: not for ever, so that
+nobody who waits for the batch, as a rebalance does, takes it for stuck."""
 _PAUSE: Final = 0.5
 LEADER: Final = 0
 """The partition whose owner runs the barrier."""
@@ -182,6 +185,7 @@ class Partitions:
         if owned is None:
             return
         turns = owned.turns
+        await owned.relay.room(ROOM_SECONDS)
         async with owned.lock:
             if turns != owned.turns:
                 return  # reading went back while this batch waited: it comes again

@@ -12,7 +12,12 @@ from typing import Any, NamedTuple, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    IllegalStateError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Transport as KafkaTransport
 from faust.types import TP
@@ -20,6 +25,7 @@ from mode.threads import WorkerThread
 
 from pipeline.adapters.kafka_client import client_args
 from pipeline.worker.shared import Shared
+from pipeline.worker.taking import take
 
 
 class PositionLost(Exception):
@@ -101,7 +107,6 @@ class BatchThread(AIOKafkaConsumerThread):
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="none",
-            max_poll_records=options.records,
             max_poll_interval_ms=int(options.stuck * 1000),
             session_timeout_ms=int(options.session * 1000),
             heartbeat_interval_ms=int(options.heartbeat * 1000),
@@ -139,11 +144,14 @@ class BatchThread(AIOKafkaConsumerThread):
 
     async def _fetch(self, wanted: set[TP], timeout: float) -> list[Fetched]:
         consumer = self._ensure_consumer()
-        limit = consumer._max_poll_records  # noqa: SLF001 - as Faust does
+        fetcher = consumer._fetcher  # noqa: SLF001 - this, too, is what Faust does
+        if not self.consumer.flow_active:
+            return []
+        if consumer._closed or fetcher._closed:  # noqa: SLF001
+            raise ConsumerStoppedError
         try:
-            records: Mapping[TP, list[Any]] = await self._fetch_records(
-                consumer, wanted, timeout=timeout, max_records=limit
-            )
+            with fetcher._subscriptions.fetch_context():  # noqa: SLF001
+                records = await take(fetcher, wanted, timeout, self.shared.options.records)
         except OffsetOutOfRangeError as exc:
             await self._check_lost(exc.args[0])
             return []

@@ -58,7 +58,7 @@ class BatchTransport(KafkaTransport):
         self, app: "BatchApp", options: Options, handlers: Mapping[str, Handler], hooks: Hooks
     ) -> None:
         super().__init__(app.conf.broker_consumer, app)
-        lanes = Lanes(app.ledger, handlers, options.stuck, app.fail)
+        lanes = Lanes(app.ledger, handlers, options.stuck, app.fail, options.together)
         topics = frozenset(handlers)
         self.shared = Shared(options, hooks, topics, app.ledger, lanes, app.fail)
 

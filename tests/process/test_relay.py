@@ -107,6 +107,43 @@ async def test_a_trigger_goes_at_once_and_takes_along_what_waits(world: World) -
     assert relay.counts.publishes == 1
 
 
+class Slow(MemoryPublisher):
+    """Takes so many seconds for its first publish."""
+
+    def __init__(self, world: World, seconds: float) -> None:
+        super().__init__(world.log, 0)
+        self.seconds = seconds
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        took, self.seconds = self.seconds, 0.0
+        await asyncio.sleep(took)
+        await super().publish(entries)
+
+
+async def test_after_a_publish_that_took_long_others_wait_for_company(world: World) -> None:
+    relay = world.relay(Slow(world, 0.3), Pace(collect=0.0))
+    relay.start()
+    await world.commit(0, relay)
+    await until(lambda: relay.counts.publishes == 1)
+    for offset in range(1, 5):
+        await world.commit(offset, relay)
+        await asyncio.sleep(0.001)
+    await until(lambda: len(world.published()) == 5)
+    assert relay.counts.publishes == 2
+
+
+async def test_a_trigger_waits_less_for_company(world: World) -> None:
+    relay = world.relay(Slow(world, 0.2), Pace(collect=30.0))
+    relay.start()
+    await world.commit(0, relay, NAMES.triggers)
+    await until(lambda: relay.counts.publishes == 1)
+    await world.commit(1, relay)
+    await world.commit(2, relay, NAMES.triggers)
+    await until(lambda: world.published(NAMES.triggers) == [0, 2])
+    assert world.published() == [1]
+    assert relay.counts.publishes == 2
+
+
 async def test_a_successor_publishes_the_rest_and_nothing_twice(world: World) -> None:
     first = world.relay(pace=Pace(collect=0.0, trim_outward=99.0))
     first.start()
@@ -295,3 +332,41 @@ async def test_many_offers_do_not_fill_memory(world: World) -> None:
     relay.start()
     await until(lambda: relay.idle)
     assert world.published() == list(range(12_000))
+
+
+async def test_who_writes_more_than_is_published_has_no_room_until_it_is(world: World) -> None:
+    """Slow brokers must not fill the store: the fold waits for them."""
+    gate = asyncio.Event()
+
+    class Gated(MemoryPublisher):
+        async def publish(self, entries: Sequence[Entry]) -> None:
+            await gate.wait()
+            await super().publish(entries)
+
+    relay = world.relay(Gated(world.log, 0), pace=Pace(collect=0.0, most=10))
+    relay.outward._most_entries = 40
+    relay.start()
+    await relay.room(5.0)
+    await world.commit(0, relay, count=31)
+    waiting = asyncio.create_task(relay.room(60.0))
+    await asyncio.sleep(0.05)
+
+    assert not waiting.done()
+    gate.set()
+    await waiting
+    assert len(relay.outward) < 20
+
+
+async def test_nobody_waits_for_room_longer_than_told(world: World) -> None:
+    class Stuck(MemoryPublisher):
+        async def publish(self, entries: Sequence[Entry]) -> None:
+            await asyncio.Event().wait()
+
+    relay = world.relay(Stuck(world.log, 0), pace=Pace(collect=0.0, most=10))
+    relay.outward._most_entries = 40
+    relay.start()
+    await relay.room(5.0)
+    await world.commit(0, relay, count=31)
+
+    await relay.room(0.01)
+    assert len(relay.outward) == 21

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import (
     Assignment,
     Subscription,
@@ -60,12 +60,16 @@ def test_versions() -> None:
         (Consumer, "_get_active_partitions on_buffer_full on_buffer_drop verify_event_path"),
         (Consumer, "stop_flow _drain_messages _commit_tps _commit_offsets"),
         (driver.Consumer, "_new_consumer_thread highwater assignment"),
-        (driver.AIOKafkaConsumerThread, "__post_init__ _create_worker_consumer _fetch_records"),
+        (driver.AIOKafkaConsumerThread, "__post_init__ _create_worker_consumer"),
         (driver.AIOKafkaConsumerThread, "_ensure_consumer call_thread on_crash"),
         (App, "_create_directories _on_agent_error crash_reason crashed transport Settings"),
         (BootStrategy, "enable_web enable_kafka_producer"),
         (ServiceThread, "Worker"),
-        (Fetcher, "fetched_records"),
+        (Fetcher, "fetched_records _create_fetch_waiter _notify"),
+        (FetchResult, "getall has_more"),
+        (FetchError, "check_raise"),
+        (PartitionRecords, "_consumer_record"),
+        (SubscriptionState, "fetch_context wait_for_assignment reassignment_in_progress"),
         (AIOKafkaConsumer, "seek committed beginning_offsets end_offsets"),
         (SubscriptionState, "subscription"),
         (Subscription, "assignment"),
@@ -104,12 +108,26 @@ def test_aiokafka_takes_our_arguments() -> None:
         "sasl_plain_password ssl_context"
     ).split():
         assert name in taken
-    assert "_max_poll_records" in inspect.getsource(AIOKafkaConsumer.__init__)
 
 
 def test_a_seek_drops_what_aiokafka_has_buffered() -> None:
     assert "self._fetcher.seek_to" in inspect.getsource(AIOKafkaConsumer.seek)
     assert "del self._records[tp]" in inspect.getsource(Fetcher.seek_to)
+
+
+def test_taking_does_what_aiokafka_does_between_fetches() -> None:
+    taken = inspect.getsource(Fetcher.fetched_records)
+    for use in (
+        "self._subscriptions.reassignment_in_progress",
+        "self._subscriptions.is_assigned(tp)",
+        "res_or_error.getall(max_records)",
+        "self._notify(self._wait_consume_future)",
+        "self._create_fetch_waiter()",
+    ):
+        assert use in taken
+    assert "self._consumer_record(tp, record)" in inspect.getsource(
+        PartitionRecords._unpack_records
+    )
 
 
 def test_the_drain_asks_what_we_answer() -> None:

@@ -267,6 +267,19 @@ async def test_a_position_out_of_range_is_an_error(log: Log) -> None:
             await asyncio.wait([task], timeout=20)
 
 
+async def test_whatever_a_producer_compresses_with_is_read(log: Log) -> None:
+    for nth, codec in enumerate(("gzip", "snappy", "lz4", "zstd")):
+        await log.write(log.raw, 300, first=300 * nth, codec=codec)
+    values: dict[int, list[int]] = {p: [] for p in range(3)}
+
+    async def read(topic: str, partition: int, records: Batch) -> None:
+        values[partition] += [int(record.value) for record in records]
+
+    async with running(worker(log, read)) as task:
+        await until(lambda: sum(map(len, values.values())) == 1200, task)
+    assert values == {p: list(range(p, 1200, 3)) for p in range(3)}
+
+
 async def test_a_stale_committed_offset_does_no_harm_where_positions_are_ours(log: Log) -> None:
     await log.write(log.events, 300)
     for p in range(3):
@@ -298,7 +311,7 @@ async def test_seeking_back_while_running_leaves_no_hole(log: Log) -> None:
         else:
             expected[partition] = max(expected[partition], records[-1].offset + 1)
 
-    app = worker(log, apply, records=150)
+    app = worker(log, apply, records=150, together=150)
     async with running(app) as task:
         await until(lambda: expected == [6667, 6667, 6666], task)
         await log.write(log.events, 300)

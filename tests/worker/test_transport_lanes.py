@@ -27,18 +27,19 @@ class Event:
 
 
 class Bench:
-    def __init__(self, handler: Handler, limit: float = 5.0) -> None:
+    def __init__(self, handler: Handler, limit: float = 5.0, together: int = 1) -> None:
         self.ledger = Ledger(depth=9)
         self.failures: list[BaseException] = []
-        self.lanes = Lanes(self.ledger, {"t": handler}, limit, self.fail)
+        self.lanes = Lanes(self.ledger, {"t": handler}, limit, self.fail, together)
         self.epochs = {tp: self.ledger.begin(tp, 0) for tp in (P0, P1)}
 
     def fail(self, exc: BaseException) -> None:
         self.ledger.frozen = True
         self.failures.append(exc)
 
-    def put(self, tp: TP, offset: int) -> None:
-        batch = self.ledger.deliver(tp, self.epochs[tp], [Record(offset)], offset + 1)
+    def put(self, tp: TP, offset: int, count: int = 1) -> None:
+        records = [Record(offset + n) for n in range(count)]
+        batch = self.ledger.deliver(tp, self.epochs[tp], records, offset + count)
         assert batch is not None
         self.lanes.put(cast(Any, Event(self.ledger, batch)))
 
@@ -75,6 +76,67 @@ async def test_order_within_and_side_by_side_between() -> None:
     bench.put(P0, 3)
     await settle()
     assert bench.ledger.safe(P0) == 4
+
+
+async def test_small_batches_that_wait_are_handled_together() -> None:
+    gate = asyncio.Event()
+    seen: list[tuple[list[int], int]] = []
+
+    async def handler(topic: str, partition: int, records: Batch) -> None:
+        seen.append(([record.offset for record in records], records.following))
+        await gate.wait()
+
+    bench = Bench(handler, together=4)
+    bench.put(P0, 0)
+    await settle()
+    for offset, count in ((1, 2), (3, 2), (5, 9), (14, 1)):
+        bench.put(P0, offset, count)
+    bench.put(P1, 0, 2)
+    gate.set()
+    await settle()
+    assert [at for at in seen if at[0][0] or len(at[0]) == 1] == [
+        ([0], 1),
+        ([1, 2, 3, 4], 5),
+        ([*range(5, 14)], 14),
+        ([14], 15),
+    ]
+    assert bench.ledger.safe(P0) == 15
+    assert bench.ledger.safe(P1) == 2
+
+
+async def test_what_is_handled_together_ends_together() -> None:
+    async def handler(topic: str, partition: int, records: Batch) -> None:
+        if len(records) > 1:
+            raise ValueError
+
+    bench = Bench(handler, together=4)
+    bench.put(P0, 0)
+    await settle()
+    bench.put(P0, 1)
+    bench.put(P0, 2)
+    before = bench.ledger.safe(P0)
+    await settle()
+    (failure,) = bench.failures
+    assert str(failure) == "handler failed on t[0] offsets 1-2: ValueError"
+    bench.ledger.frozen = False
+    assert bench.ledger.safe(P0) == before == 1
+
+
+async def test_a_batch_from_before_a_seek_is_left_out_of_what_goes_together() -> None:
+    seen: list[list[int]] = []
+
+    async def handler(topic: str, partition: int, records: Batch) -> None:
+        seen.append([record.offset for record in records])
+
+    bench = Bench(handler, together=9)
+    bench.put(P0, 0)
+    bench.put(P0, 1)
+    bench.epochs[P0] = bench.ledger.begin(P0, 0)
+    bench.put(P0, 0)
+    bench.put(P0, 1)
+    await settle()
+    assert seen == [[0, 1]]
+    assert bench.ledger.safe(P0) == 2
 
 
 @pytest.mark.parametrize("thrown", [ValueError("+1 212 555 0100"), asyncio.CancelledError()])

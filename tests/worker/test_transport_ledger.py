@@ -112,12 +112,17 @@ def test_epochs_are_never_used_again(ledger: Ledger) -> None:
 
 
 def test_depth_is_back_pressure(ledger: Ledger) -> None:
+    """Counted in records, whatever the size of the batches."""
     epoch = ledger.begin(P0, 0)
     ledger.begin(P1, 0)
-    batches = [deliver(ledger, P0, epoch, i, 1) for i in range(3)]
+    first, second = deliver(ledger, P0, epoch, 0, 1), deliver(ledger, P0, epoch, 1, 1)
+    assert ledger.wanted([P0, P1]) == {P0, P1}
+    deliver(ledger, P0, epoch, 2, 2)
+    assert ledger.wanted([P0, P1]) == {P1}
+    ledger.finish(first)
     assert ledger.wanted([P0, P1]) == {P1}
     ledger.room.clear()
-    ledger.finish(batches[0])
+    ledger.finish(second)
     assert ledger.room.is_set()
     assert ledger.wanted([P0, P1]) == {P0, P1}
 

@@ -29,9 +29,11 @@ class Log:
         finally:
             await admin.close()
 
-    async def write(self, topic: str, count: int, first: int = 0) -> None:
+    async def write(self, topic: str, count: int, first: int = 0, codec: str | None = None) -> None:
         """Numbers, dealt to the partitions in turn."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.servers, linger_ms=5)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.servers, linger_ms=5, compression_type=codec
+        )
         await producer.start()
         try:
             for i in range(first, first + count):
