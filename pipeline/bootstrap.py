@@ -11,7 +11,7 @@ from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.kafka_offsets import GroupOffsets
 from pipeline.adapters.kafka_publishers import KafkaPublisher, PlainPublisher
 from pipeline.adapters.kafka_transactions import TransactionalPublisher, require_transactions
-from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.ports import OutwardPublisher
 from pipeline.process.barrier import Barrier
@@ -57,7 +57,7 @@ class Parts:
             self.log,
             self.clock,
             self.settings.partitions,
-            lambda time: encode_control(Tick(time)),
+            lambda time, most: encode_control(Tick(time, most)),
             passed,
         )
 
@@ -69,7 +69,7 @@ async def connected(settings: Settings) -> AsyncIterator[Parts]:
     Raises `LogUnavailable` or `StoreUnavailable` where one can't be reached.
     """
     async with AsyncExitStack() as stack:
-        store = RedisStore(connect(settings.redis_url or ""), settings.names)
+        store = RedisStore(RedisLink(settings.redis_url or ""), settings.names)
         stack.push_async_callback(store.close)
         exactly_once = settings.delivery == "exactly-once"
         if exactly_once:

@@ -19,6 +19,10 @@ device that is new to them and back behind what the device hands over, to whoeve
 person, to the address or the case: six; an alias by way of the directory as long. The rest is for
 persons that were merged several times over. Each hop is taken in one round."""
 
+TICK_MAX: Final = 250
+"""Due entities of a partition that one tick decides: an outage's deadlines, thousands at once, must
+not keep what comes in waiting. Not above `PORTION_MAX`: a tick is one commit."""
+
 EVERY: Final = 0.2
 """Seconds between looks at what is due."""
 
@@ -60,10 +64,12 @@ class Barrier:
         log: Log,
         clock: Clock,
         partitions: int,
-        encode_tick: Callable[[int], bytes],
+        encode_tick: Callable[[int, int], bytes],
         passed: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`passed` is told how long each barrier took, ms."""
+        """`encode_tick` makes one of an instant and how many it decides; `passed` is told how long
+        each barrier took, ms.
+        """
         self.state = BarrierState()
         self._told = passed
         self._store = store
@@ -94,7 +100,7 @@ class Barrier:
         progress = await self._settled()
         # what was due may be done by now, by the tick before this one
         due = self._due(progress, now)
-        tick = self._encode_tick(now)
+        tick = self._encode_tick(now, TICK_MAX)
         await asyncio.gather(*(self._log.append(partition, tick) for partition in due))
         state.barriers += 1
         state.last_ms = self._clock.now() - now
@@ -114,31 +120,34 @@ class Barrier:
 
     async def _settled(self) -> Mapping[int, Progress]:
         """Round by round, until no consequence can be under way."""
-        progress: Mapping[int, Progress] = {}
+        progress: dict[int, Progress] = {}
         before: Mapping[int, int] = {}
         for hop in range(HOPS):
             ends = await self._log.event_ends()
             if ends == before:
                 break  # the round before caused nothing, so nothing will follow
             self.state.rounds = hop + 1
-            progress = await self._taken(ends)
+            moved = {p for p in self._partitions if hop == 0 or ends.get(p) != before.get(p)}
+            await self._taken(ends, moved, progress)
             before = ends
         return progress
 
-    async def _taken(self, ends: Mapping[int, int]) -> Mapping[int, Progress]:
+    async def _taken(
+        self, ends: Mapping[int, int], waiting: set[int], progress: dict[int, Progress]
+    ) -> None:
         """Wait until all before `ends` is taken, and all that it caused is in the log.
 
-        An unpublished entry that a record at or after the end caused is of no concern here.
+        A partition that has passed its end is not asked again: what follows from it is in the log
+        for good, also if its store steps back. An unpublished entry that a record at or after the
+        end caused is of no concern here.
         """
-        progress: Mapping[int, Progress] = {}
 
         async def taken() -> bool:
-            nonlocal progress
-            progress = await self._store.progress(self._partitions)
-            return all(_passed(progress[p], ends.get(p, 0)) for p in self._partitions)
+            progress.update(await self._store.progress(sorted(waiting)))
+            waiting.difference_update([p for p in waiting if _passed(progress[p], ends.get(p, 0))])
+            return not waiting
 
         await self._until(taken)
-        return progress
 
     async def _until(self, reached: Callable[[], Awaitable[bool]]) -> None:
         pause = _SHORTEST_PAUSE

@@ -112,16 +112,18 @@ class StateProcess:
         elif records:
             self._behind_gap = None  # there was none: the next one is asked for once more, too
         portion: list[tuple[LogRecord, Record]] = []
+        begin = self.watermark.offset
         for record in records:
-            if record.offset < self.watermark.offset:
+            if record.offset < begin:
                 self._compare(record)
                 continue
             read = self._read(record)
             if isinstance(read, Record):
                 portion.append((record, read))
-            if len(portion) >= PORTION_MAX or not isinstance(read, Record):
-                await self._fold(portion)
-                portion = []
+                if len(portion) < PORTION_MAX:
+                    continue
+            await self._fold(portion)
+            portion = []
             if read is None:
                 await self._put_aside(record, None, "unreadable", "not a record of ours")
             elif not isinstance(read, Record):
@@ -168,21 +170,20 @@ class StateProcess:
 
     async def _folded(self, records: Sequence[tuple[LogRecord, Record]]) -> tuple[Portion, Change]:
         (first, _), (last, _) = records[0], records[-1]
-        wanted = {read.to for _, read in records if read.to.kind != "nobody"}
+        wanted = {read.to: None for _, read in records if read.to.kind != "nobody"}
         await self._held.load(wanted, first.offset)
-        portion = self._portion()
+        portion, ledger = self._portion(), self._held.ledger
         for record, read in records:
-            ledger = portion.ledger
             ledger.log_time = max(ledger.log_time, record.timestamp)
             while True:
                 try:
                     portion.take(read, record.offset, ledger.log_time)
                     break
                 except Missing as missing:
-                    await self._held.load({missing.ref}, record.offset)
+                    await self._held.load([missing.ref], record.offset)
                 except Exception as error:  # a bug of ours must not stop the stream
                     raise _Poison from error
-        self._held.ledger.last, self._held.ledger.poison = _taken(last), 0
+        ledger.last, ledger.poison = _taken(last), 0
         try:
             return portion, portion.change(Mark(last.offset + 1, 0))
         except Exception as error:
@@ -240,9 +241,9 @@ class StateProcess:
 
     async def _control(self, record: LogRecord, control: Control) -> None:
         match control:
-            case Tick(time):
+            case Tick(time, most):
                 # a leader whose clock runs ahead of the broker's must not make anything due
-                await self._tick(record, min(time, record.timestamp))
+                await self._tick(record, min(time, record.timestamp), most)
                 return
             case Announce(digest, document):
                 self._held.shelf.documents[digest] = document
@@ -264,22 +265,24 @@ class StateProcess:
         if means_open_waits:
             await visit(held, record.offset, PORTION_MAX, self._portion, self._commit)
 
-    async def _tick(self, record: LogRecord, time: int) -> None:
-        """Decide what is due, oldest first, in bounded commits; the watermark counts them."""
-        offset = record.offset
+    async def _tick(self, record: LogRecord, time: int, most: int) -> None:
+        """Decide what is due, oldest first: at most so many, or all of it in bounded commits, which
+        the watermark counts.
+        """
+        held, offset = self._held, record.offset
         nth = self.watermark.index if self.watermark.offset == offset else 0
-        more = time >= self._held.ledger.clock
+        bound, more = most or PORTION_MAX, time >= held.ledger.clock
         while True:
-            due = await self._held.due(time, offset, PORTION_MAX) if more else []
-            more = len(due) == PORTION_MAX
+            due = await held.due(time, offset, bound) if more else []
+            more = not most and len(due) == bound
             portion, caused = self._ticked(due, offset, nth, time)
             if more:
                 nth = max(caused, nth + 1)
                 await self._commit(portion, change_of("a tick", portion, Mark(offset, nth)))
                 continue
-            self._held.ledger.clock = max(time, self._held.ledger.clock)
-            self._held.ledger.log_time = max(time, self._held.ledger.log_time)
-            self._held.ledger.last = _taken(record)
+            held.ledger.clock = max(time, held.ledger.clock)
+            held.ledger.log_time = max(time, held.ledger.log_time)
+            held.ledger.last = _taken(record)
             await self._commit(portion, change_of("a tick", portion, Mark(offset + 1, 0)))
             return
 

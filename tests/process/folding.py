@@ -83,9 +83,9 @@ class Folding:
         while (begin := (await self.process.open()).offset) < len(self.log):
             await self.process.apply(self.log[begin:])
 
-    def tick(self, hours: int) -> None:
+    def tick(self, hours: int, most: int = 0) -> None:
         time = BEGIN + hours * HOUR
-        self.log.append(Logged(len(self.log), time, None, encode_control(Tick(time))))
+        self.log.append(Logged(len(self.log), time, None, encode_control(Tick(time, most))))
 
     def published(self, topic: str) -> list[Entry]:
         return [entry for entry in self.outputs if entry.topic == topic]

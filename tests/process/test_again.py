@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 
+import orjson
 import pytest
 
 from pipeline.adapters.memory_store import MemoryStore
@@ -185,6 +186,26 @@ async def test_a_tick_for_many_is_several_commits_that_a_crash_may_part(
     assert sizes.count(0) >= 2
     decided = [entry.key for entry in world.published(NAMES.decisions)]
     assert decided == [user.encode() for user in reversed(users)]
+
+
+async def test_a_bounded_tick_decides_what_is_due_longest_and_the_next_one_goes_on(
+    world: Folding,
+) -> None:
+    """What came in between counts: the input does not wait for an outage's deadlines."""
+    users = [f"u{n}" for n in range(5)]
+    for minute, user in enumerate(users):
+        world.call(user, event="Approved", properties={"loanId": user}, timestamp=_at(minute))
+    world.tick(30, most=2)
+    world.call("u2", event="Signed", properties={"loanId": "u2"}, timestamp=_at(5))
+    for _ in range(3):
+        world.tick(30, most=2)
+    await world.take()
+
+    decided = [orjson.loads(entry.value or b"") for entry in world.published(NAMES.decisions)]
+    assert [each["userId"] for each in decided] == users
+    assert [each["outcome"] for each in decided] == [
+        "expired", "expired", "cancelled", "expired", "expired",
+    ]  # fmt: skip
 
 
 def _at(minute: int) -> int:

@@ -1,13 +1,15 @@
 """The barrier on the store and the log in memory, with a clock that runs as it sleeps."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 import pytest
 
 from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.ports import Change, Entry, LogUnavailable, Mark
+from pipeline.ports import Change, Entry, LogUnavailable, Mark, Progress
 from pipeline.process.barrier import HOPS, Barrier
 from pipeline.settings import Names
 
@@ -20,7 +22,7 @@ class World:
         self.clock = ManualClock(NOW, running=True)
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock, NAMES, partitions, raw_partitions=2)
-        self.barrier = Barrier(self.store, self.log, self.clock, partitions, lambda t: b"%d" % t)
+        self.barrier = Barrier(self.store, self.log, self.clock, partitions, lambda t, _: b"%d" % t)
 
     async def take(
         self, partition: int, *, due: int | None = None, tell: int | None = None
@@ -120,6 +122,32 @@ async def test_a_consequence_of_several_hops_is_taken_before_the_tick() -> None:
     assert values == [b"event", b"hop", b"%d" % NOW]
 
 
+async def test_only_partitions_that_have_something_to_take_are_asked_again() -> None:
+    world = World()
+    asked: list[list[int]] = []
+    progress = world.store.progress
+
+    async def noted(partitions: Iterable[int]) -> Mapping[int, Progress]:
+        asked.append(list(partitions))
+        return await progress(asked[-1])
+
+    world.store.progress = noted  # type: ignore[method-assign]
+    world.write(0)
+    await world.take(0, due=NOW)
+    world.write(1)
+    step = asyncio.create_task(world.barrier.step())
+    await settle()
+    await world.take(1, tell=2)
+    await world.publish(1)
+    await settle()
+    await world.take(2, due=NOW)
+    assert await step == 2
+    assert [world.ticks(p) for p in range(3)] == [[NOW], [], [NOW]]
+    assert asked[:2] == [[0, 1, 2]] * 2
+    rest = [partitions for partitions, _ in groupby(asked[2:])]
+    assert rest == [[1], [2]]
+
+
 async def test_a_deadline_that_the_last_hop_removed_gets_no_tick() -> None:
     world = World()
     world.write(0)
@@ -183,7 +211,7 @@ async def test_two_leaders_write_true_ticks() -> None:
     world = World()
     world.write(0)
     await world.take(0, due=NOW)
-    other = Barrier(world.store, world.log, world.clock, 3, lambda t: b"%d" % t)
+    other = Barrier(world.store, world.log, world.clock, 3, lambda t, _: b"%d" % t)
     steps = [asyncio.create_task(barrier.step()) for barrier in (world.barrier, other)]
     while not all(step.done() for step in steps):
         await settle()

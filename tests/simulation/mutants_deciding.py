@@ -51,9 +51,9 @@ def tick_trusts_the_clock() -> Iterator[None]:
     """A tick is as late as the leader says, not at most as late as the brokers."""
     take = StateProcess._tick
 
-    async def trusting(self: Any, record: Any, time: int) -> None:
+    async def trusting(self: Any, record: Any, time: int, most: int) -> None:
 
-        await take(self, record, decode(record.value).time)  # type: ignore[union-attr]
+        await take(self, record, decode(record.value).time, most)  # type: ignore[union-attr]
 
     with patch.object(StateProcess, "_tick", trusting):
         yield
@@ -93,9 +93,9 @@ def old_ticks_count() -> Iterator[None]:
     """A stale leader's tick takes the partition's clock back."""
     take = StateProcess._tick
 
-    async def back(self: Any, record: Any, time: int) -> None:
+    async def back(self: Any, record: Any, time: int, most: int) -> None:
         self._held.ledger.clock = 0
-        await take(self, record, time)
+        await take(self, record, time, most)
 
     with patch.object(StateProcess, "_tick", back):
         yield

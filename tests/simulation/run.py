@@ -14,7 +14,7 @@ import orjson
 from pipeline.adapters import kafka_publishers, kafka_transactions
 from pipeline.domain.messages import Erase, Record, Ref
 from pipeline.ports import Mark
-from pipeline.process import holdings, state
+from pipeline.process import barrier, holdings, state
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
 from tests.simulation import accounts, changes, faults, history, ruled, truth, wild
@@ -59,12 +59,17 @@ class Outcome:
 
 
 PORTIONS = (1, 2, 3, state.PORTION_MAX)
-"""Of a commit; small ones so that a tick takes several of them."""
+"""Of a commit; small ones so that a visit takes several of them, and what is due several ticks."""
 
 
 def run(seed: int) -> Outcome:
     """Raises `Failed` where something does not hold."""
-    with patched(), patch.object(state, "PORTION_MAX", Random(f"portion:{seed}").choice(PORTIONS)):
+    rng = Random(f"portion:{seed}")
+    with (
+        patched(),
+        patch.object(state, "PORTION_MAX", portion := rng.choice(PORTIONS)),
+        patch.object(barrier, "TICK_MAX", rng.choice([0, min(portion, barrier.TICK_MAX)])),
+    ):
         return _Run(seed).run()
 
 

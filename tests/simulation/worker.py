@@ -29,7 +29,8 @@ from tests.simulation.network import Lost
 from tests.simulation.producer import Offsets
 from tests.simulation.system import NAMES, System
 
-DEPTH = 3
+DEPTH = 30
+TOGETHER = 20
 PATIENCE = 8.0
 COMMIT = 0.25
 SERVERS = KafkaSettings("simulated:9092")
@@ -94,7 +95,7 @@ class Worker:
             SimLog(system, self._publisher),
             self.clock,
             system.partitions,
-            lambda time: encode_control(Tick(time)),
+            lambda time, most: encode_control(Tick(time, most)),
         )
         self.partitions = Partitions(
             topic=NAMES.events,
@@ -109,7 +110,7 @@ class Worker:
             fail=self.fail,
         )
         handlers = {NAMES.raw: self._normalize, NAMES.events: self._apply}
-        self._lanes = Lanes(self._ledger, handlers, 90.0, self.fail)
+        self._lanes = Lanes(self._ledger, handlers, 90.0, self.fail, TOGETHER)
         auditing = asyncio.create_task(self._audit())
         await self._join()
         await self._stop.wait()
