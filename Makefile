@@ -23,17 +23,18 @@ demo: $(STAMP) ## the main job on the sample data, in under a minute
 test: $(STAMP) ## everyday tests; ARGS="-k consent" chooses
 	@$(BIN)/pytest $(ARGS)
 
-check: $(STAMP) ## format, lint, types, import walls, everyday tests: what CI runs
+check: $(STAMP) ## format, lint, types, import walls, speed guard, everyday tests: what CI runs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.bench guard
 	$(BIN)/pytest
 
 memory: $(STAMP) ## bytes in Redis per contact, open wait and messageId
 	@$(BIN)/python -m tests.bench.memory
 
-bench: $(STAMP) $(PEERS_STAMP) ## speed beside our peers, long; ARGS="latency", "flat", "--events 20000 --runs 1"
+bench: $(STAMP) $(PEERS_STAMP) ## speed beside our peers, long; ARGS=latency, flat, catchup, scale, profile, --help
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 simulate: $(STAMP) ## 100,000 seeds of the simulated world, long; ARGS="--seeds 5000"

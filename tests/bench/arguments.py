@@ -1,28 +1,50 @@
 """Arguments of the benchmarks."""
 
 import argparse
+from collections.abc import Collection
 
 from tests.bench.systems import SYSTEMS
 
 
-def read_arguments(about: str | None) -> argparse.Namespace:
+def read_arguments(about: str | None, modes: Collection[str]) -> argparse.Namespace:
     """Of the benchmark's command line; ends the program, as argparse does, where they are wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    modes = ("throughput", "latency", "flat")
     parser.add_argument("mode", nargs="?", choices=modes, default="throughput")
-    parser.add_argument("--events", type=positive, default=300_000, help="in a backlog")
-    parser.add_argument("--runs", type=positive, default=3, help="of each system")
-    names = [system.name for system in SYSTEMS]
-    parser.add_argument("--systems", type=words, default=names, help=f"of {','.join(names)}")
-    parser.add_argument("--rate", type=positive, help="events a second that are 100 percent")
-    parser.add_argument("--seconds", type=positive, default=60, help="at each rate")
     parser.add_argument(
-        "--contacts", type=sizes, default=[0, 20_000, 100_000], help="sizes of the state, commas"
+        "--events", type=positive, help="in a backlog; each mode has its own number"
     )
+    parser.add_argument("--runs", type=positive, default=3, help="of each system, or state")
+    names = [system.name for system in SYSTEMS]
+    parser.add_argument(
+        "--systems", type=words, default=names, help=f"throughput: of {','.join(names)}"
+    )
+    parser.add_argument(
+        "--rate", type=positive, help="latency: events a second that are 100 percent"
+    )
+    parser.add_argument("--seconds", type=positive, default=60, help="latency: at each rate")
+    parser.add_argument(
+        "--contacts",
+        type=sizes,
+        default=[0, 100_000, 1_000_000],
+        help="flat: sizes of the state, commas between",
+    )
+    parser.add_argument(
+        "--storm", type=positive, default=100_000, help="catchup: deadlines that passed"
+    )
+    parser.add_argument(
+        "--workers", type=sizes, default=[1, 2, 4], help="scale: numbers of workers"
+    )
+    parser.add_argument(
+        "--partitions", type=sizes, default=[8, 32, 128], help="scale: numbers of partitions"
+    )
+    parser.add_argument(
+        "--cluster", action="store_true", help="scale: also on a Redis Cluster of three servers"
+    )
+    parser.add_argument("--store", action="store_true", help="guard: keep what is measured")
     given = parser.parse_args()
     if unknown := set(given.systems) - set(names):
         parser.error(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(names)}")

@@ -1,40 +1,31 @@
 """Catch-up: a backlog is there before the workers start, and they drain it at their full rate.
 
-A system's time runs from the first byte that it has written to any topic until the last trigger is
-visible to a reader with read_committed and the last contact is there: start-up is left out, all
-else from raw event to committed state and published outputs is in.
+A system's time runs from the first byte that it has written to any topic until a reader with
+read_committed has the last trigger, contact and opt-in: start-up is left out, all else from raw
+event to committed state and published outputs is in.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
-
-from pipeline.commands.reach import reach
 from pipeline.local.part import Part
-from pipeline.local.worker import Worker
-from pipeline.process.rulebook_change import apply_rulebook
-from pipeline.rulebook.load import document_digest, load_document
+from tests.bench.driving import WrongResult, flush, put_in_force, send, workers
 from tests.bench.expected import faults
-from tests.bench.generator import Load
-from tests.bench.job import PARTITIONS, RULEBOOK, WORKERS, Json
+from tests.bench.generator import Load, Pace, make
+from tests.bench.job import WORKERS
 from tests.bench.measure import Usage, watched
-from tests.bench.outcome import Seen, consumer, follow, read, settled, written
+from tests.bench.outcome import Outcome, Seen, consumer, following, read, settled, written
 from tests.bench.stage import Run
-from tests.bench.systems import BENCH_PYTHON, OURS, ROOT
 from tests.bench.waiting import until
 
 QUIET: Final = 2.0
 """So long nothing may have come before results are read: longer than any commit interval."""
-
-
-class WrongResult(Exception):
-    """No figure."""
+SPAN: Final = 600.0
+"""Seconds of event time over which the people of a backlog come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,145 +37,130 @@ class Figures:
     memory: dict[str, float]
     others: float = 0.0
     """Cores that processes took which are no part of the run."""
+    each: Sequence[float] = ()
+    """CPU of each worker."""
+    start: float = 0.0
+    """Seconds until the first byte was written."""
+    logged: float = 0.0
+    """Bytes in all topics, the raw one too, for an event."""
+    resident: Sequence[tuple[float, float]] = field(default=(), repr=False)
+    """Seconds since the first byte, MiB of all workers."""
 
 
-async def drained(run: Run, load: Load, before: Sequence[Load] = (), seconds: float = 0) -> Figures:
-    """Write the load, start the workers, wait for all of it; raises `WrongResult`.
+def backlog(events: int, first: int = 0, span: float = SPAN, ago: float = 0.0) -> Load:
+    """A load whose last deadline passed just now, or so many seconds ago."""
+    pace = Pace(0, span)
+    age = pace.length + pace.wait + 5.0 + ago
+    return make(events, Pace(int((time.time() - age) * 1000), span), first=first)
 
-    `before` is what the state holds already. After `seconds` it is given up.
+
+def patience(events: int) -> float:
+    """Seconds after which a run is given up: slower than that is no result."""
+    return 60.0 + events / 200
+
+
+async def drained(run: Run, loads: Iterable[Load], seconds: float, count: int = WORKERS) -> Figures:
+    """Write the loads, start the workers, wait for all of it; raises `WrongResult`.
+
+    After `seconds` it is given up.
     """
     await put_in_force(run)
-    await send(run, load)
+    whole = Load()
+    for load in loads:  # one at a time: a generator need not hold them all
+        await send(run, load)
+        whole.take(load)
     await flush(run)
-    before_it = run.size()
-    async with workers(run) as parts:
-        pids = {"workers": [part.pid for part in parts if part.pid], **run.pids}
-        async with watched(pids) as usage:
-            if not await until(lambda: run.size() > before_it, seconds):
-                raise WrongResult(f"nothing was written within {seconds:.0f} s")
+    draining = Draining(run, whole, seconds)
+    async with draining.ready():
+        began = time.time()
+        async with workers(run, count) as parts:
+            figures = await draining.over(parts, began)
+    return figures
+
+
+class Draining:
+    """The measurement of a load that is in the raw topic already and that no worker has seen."""
+
+    def __init__(
+        self,
+        run: Run,
+        load: Load,
+        seconds: float,
+        before: Sequence[Load] = (),
+        outcome: Outcome | None = None,
+    ) -> None:
+        """`before` is what the state holds already; `outcome` what was read of it."""
+        self._run, self._load, self._seconds = run, load, seconds
+        self._before, self._outcome = before, outcome or Outcome()
+        self._seen = Seen(run.names.triggers)
+        self._size = 0
+        self.begun = asyncio.Event()
+        """Set when the first byte is written."""
+        self._lost: Callable[[], bool] = lambda: False
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """Look from here on; workers may begin inside the block."""
+        self._size = self._run.size()
+        if self._run.system.copies:
+            yield
+            return
+        async with following(self._run, self._seen.take) as reading:
+            self._lost = reading.done
+            yield
+
+    async def over(self, parts: Sequence[Part], began: float) -> Figures:
+        """The figures once all has come of workers that began then; raises `WrongResult`."""
+        run, events = self._run, self._load.count
+        pids = {f"worker {n}": [part.pid] for n, part in enumerate(parts) if part.pid}
+        async with watched(pids | run.pids) as usage:
+            if not await until(lambda: run.size() > self._size, self._seconds):
+                raise WrongResult(f"nothing was written within {self._seconds:.0f} s")
             begin = time.time()
-            if run.system.copies:
-                end = await _copied(run, len(load.calls), seconds)
-            else:
-                end = await _told(run, parts, load, before, seconds)
-    return _figures(usage, len(load.calls), begin, end)
+            self.begun.set()
+            copies = run.system.copies
+            end = await (self._copied(events) if copies else self._told(parts))
+        return _figures(usage, events, (began, begin, end), run.size(raw=True))
+
+    async def _told(self, parts: Sequence[Part]) -> float:
+        """When the last of what must come could be read."""
+        wanted, seen = len(self._load.triggers), self._seen
+
+        def over() -> bool:
+            return self._lost() or not any(part.running() for part in parts)
+
+        await until(lambda: seen.triggers >= wanted or over(), self._seconds)
+        await settled(self._run, QUIET)
+        outcome = await read(self._run, self._outcome)
+        if wrong := faults(outcome.found, [*self._before, self._load]):
+            raise WrongResult("; ".join(wrong))
+        return seen.at
+
+    async def _copied(self, wanted: int) -> float:
+        """When the last copy was there; without transactions it can be read at once."""
+        limit = time.monotonic() + self._seconds
+        async with consumer(self._run, self._run.copies) as reading:
+            while time.monotonic() < limit:
+                if await written(reading) >= wanted:
+                    return time.time()
+                await asyncio.sleep(0.01)
+            there = await written(reading)
+            raise WrongResult(f"{there} of {wanted} copied in {self._seconds:.0f} s")
 
 
-def _figures(usage: Usage, events: int, begin: float, end: float) -> Figures:
+def _figures(usage: Usage, events: int, times: tuple[float, float, float], size: int) -> Figures:
+    began, begin, end = times
+    spent = {g: usage.cpu(g, begin, end) / events * 1e6 for g in usage.samples}
+    workers_ = [group for group in usage.samples if group.startswith("worker ")]
+    parts = {"broker": ["broker"], "redis": ["redis"], "workers": workers_}
+    memory = {name: usage.resident(groups) for name, groups in parts.items()}
     return Figures(
         rate=events / (end - begin),
-        cpu={g: usage.cpu(g, begin, end) / events * 1e6 for g in usage.samples},
-        memory={g: usage.peak(g) / 2**20 for g in usage.samples},
+        cpu={name: sum(spent[g] for g in groups) for name, groups in parts.items()},
+        memory={name: max(b for _, b in series) / 2**20 for name, series in memory.items()},
         others=usage.others(begin, end),
+        each=[spent[group] for group in workers_],
+        start=begin - began,
+        logged=size / events,
+        resident=[(t - begin, b / 2**20) for t, b in memory["workers"] if begin <= t <= end],
     )
-
-
-async def _told(
-    run: Run, parts: Sequence[Part], load: Load, before: Sequence[Load], seconds: float
-) -> float:
-    """When the last of what must come was there."""
-    seen = Seen()
-    wanted = len(load.triggers) + sum(len(each.triggers) for each in before)
-    following = asyncio.create_task(follow(run, seen))
-
-    def over() -> bool:
-        return following.done() or not any(part.running() for part in parts)
-
-    try:
-        await until(lambda: seen.count >= wanted or over(), seconds)
-        await settled(run, QUIET)
-    finally:
-        following.cancel()
-        await asyncio.wait([following])
-    outcome = await read(run)
-    wrong = faults(outcome.found, [*before, load])
-    if wrong:
-        raise WrongResult("; ".join(wrong))
-    return max(outcome.last, seen.at)
-
-
-async def _copied(run: Run, wanted: int, seconds: float) -> float:
-    """When the last copy was there."""
-    limit = time.monotonic() + seconds
-    async with consumer(run, run.copies) as reading:
-        while time.monotonic() < limit:
-            if await written(reading) >= wanted:
-                return time.time()
-            await asyncio.sleep(0.01)
-        raise WrongResult(f"{await written(reading)} of {wanted} copied in {seconds:.0f} s")
-
-
-async def put_in_force(run: Run, extra: Sequence[str] = ()) -> None:
-    """The rulebook, where the system is ours; `extra` are further journeys."""
-    if run.system != OURS:
-        return
-    folder = run.folder / "rulebook" / "journeys"
-    folder.mkdir(parents=True, exist_ok=True)
-    for nth, text in enumerate((RULEBOOK % run.wait, *extra)):
-        (folder / f"{nth}.yaml").write_text(text)
-    document = load_document(folder.parent)
-    async with reach(run.settings) as opened:
-        await apply_rulebook(document, document_digest(document), await opened.log(), PARTITIONS)
-
-
-async def send(run: Run, load: Load, begin: int | None = None) -> int:
-    """Write a load, each call at its time if `begin` (ms) is given; the worst delay in ms."""
-    file = run.folder / "load"
-    with file.open("wb") as lines:
-        for call in load.calls:
-            lines.write(b"%.4f\t%s\t%s\n" % (call.due, call.key.encode(), call.value))
-    words = [run.stage.kafka.address, run.names.raw, str(file)]
-    process = await asyncio.create_subprocess_exec(
-        *(str(BENCH_PYTHON), "-m", "tests.bench.send", *words, *([str(begin)] if begin else [])),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    file.unlink()
-    if process.returncode:
-        raise WrongResult("the load could not be sent")
-    return int(said)
-
-
-async def flush(run: Run) -> None:
-    """A last record in each raw partition for those who need it."""
-    if not run.system.flush:
-        return
-    producer = AIOKafkaProducer(bootstrap_servers=run.stage.kafka.address)
-    async with producer:
-        for number in range(PARTITIONS):
-            await producer.send(run.names.raw, b'{"type":"flush"}', key=b"flush", partition=number)
-
-
-@asynccontextmanager
-async def workers(run: Run) -> AsyncIterator[Sequence[Part]]:
-    """Run the workers of the system; the block begins when they are processes, not when ready."""
-    made: Sequence[Part]
-    if run.system == OURS:
-        homes = [run.folder / f"worker-{nth}" for nth in range(WORKERS)]
-        made = [Worker(run.environment, home=home) for home in homes]
-    else:
-        made = run.system.processes(run.environment, run.folder)
-    async with AsyncExitStack() as stack:
-        for part in made:
-            stack.push_async_callback(part.close)
-        starting = [asyncio.create_task(part.start()) for part in made]
-        stack.push_async_callback(_over, starting)
-        await until(lambda: all(part.pid for part in made) or any(t.done() for t in starting), 60)
-        yield made
-
-
-async def _over(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-
-
-def last_words(run: Run) -> Json:
-    """The end of each worker's log, for a run that went wrong."""
-    logs = sorted(Path(run.folder).glob("worker-*/worker.log"))
-    return {log.parent.name: log.read_text(errors="replace")[-800:] for log in logs}

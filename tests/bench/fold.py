@@ -27,6 +27,7 @@ from pipeline.process.replay import EVENTS_TOPIC, RAW_TOPIC, Logged, Replay
 from pipeline.process.state import Committed, StateProcess
 from pipeline.rulebook.compile import canonical_document
 from pipeline.wire.records import Announce, Enforce, Tick, encode_control
+from pipeline.worker import memory
 from tests.bench.arguments import positive
 from tests.bench.expected import Found, faults
 from tests.bench.generator import Load, Pace, make
@@ -193,6 +194,7 @@ def main() -> None:
     )
     parser.add_argument("--profile", action="store_true", help="the five largest costs")
     given = parser.parse_args()
+    memory.settle()  # as a worker does
     asyncio.run(measure(given.events, given.batch, profile=given.profile))
 
 

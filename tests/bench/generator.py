@@ -7,7 +7,7 @@ server (userId alone); one person in two has a loan approved. The same seed give
 
 import random
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import orjson
 
@@ -18,7 +18,7 @@ NOISE: Final = 17
 """Pages and clicks of one person."""
 CALLS: Final = NOISE + 2.1
 """Calls of one person, on average."""
-_BUSY: Final = 0.8
+BUSY: Final = 0.8
 """What a person does is done within this share of the wait: far from the deadline."""
 _PAGES: Final = ("Home", "Pricing", "Calculator", "Rates", "Documents", "Help", "Account")
 _CLICKS: Final = ("Calculator Used", "Rate Viewed", "Document Opened", "Button Clicked")
@@ -59,6 +59,26 @@ class Load:
     """By loan."""
     identified: dict[str, float] = field(default_factory=dict)
     """When the call was sent that makes a contact of somebody, by userId."""
+    forgotten: int = 0
+    """Calls that were sent and are not kept."""
+
+    @property
+    def count(self) -> int:
+        """How many calls it has, or had."""
+        return self.forgotten + len(self.calls)
+
+    def forget(self) -> None:
+        """Keep no calls: a million of them are a gigabyte."""
+        self.forgotten += len(self.calls)
+        self.calls.clear()
+
+    def take(self, other: Self) -> None:
+        """What must come of another load, too."""
+        self.forgotten += other.count
+        self.contacts |= other.contacts
+        self.optins |= other.optins
+        self.triggers |= other.triggers
+        self.identified |= other.identified
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +96,7 @@ class Pace:
     @property
     def length(self) -> float:
         """Seconds from the first call to the last."""
-        return self.span + 2 * _BUSY * self.wait + 1.0
+        return self.span + 2 * BUSY * self.wait + 1.0
 
 
 def make(events: int, pace: Pace, seed: int = 1, first: int = 0) -> Load:
@@ -86,32 +106,34 @@ def make(events: int, pace: Pace, seed: int = 1, first: int = 0) -> Load:
     people = max(1, round(events / CALLS))
     for number in range(people):
         begin = pace.span * number / people
-        _Story(load, pace, chance, first + number, begin).tell()
+        Story(load, pace, chance, first + number, begin).tell()
     load.calls.sort(key=lambda call: call.due)
     return load
 
 
-class _Story:
-    """One person."""
+class Story:
+    """One person who is new."""
 
     def __init__(
         self, load: Load, pace: Pace, chance: random.Random, number: int, begin: float
     ) -> None:
         self.load, self.pace, self.chance, self.begin = load, pace, chance, begin
         self.user = f"u{number:07d}"
-        self.busy = _BUSY * pace.wait
+        self.loan = f"L-{self.user}"
+        self.busy = BUSY * pace.wait
         self.phone = f"+1{201 + number // 10**6}{2_000_000 + number % 10**6:07d}"
         self.web = chance.random() < 0.6
         self.device = f"{chance.getrandbits(128):032x}" if self.web else None
 
     def tell(self) -> None:
+        """Put all their calls into the load, and what must come of them."""
         chance, begin = self.chance, self.begin
         late = self.web and chance.random() < 0.4
         identified = begin + (chance.random() * self.busy if late else 0.0)
         opted = chance.choices(["in", "taken back", "out", "unsaid"], (75, 10, 5, 10))[0]
         self._identify(identified, "out" if opted == "out" else opted != "unsaid" and "in")
         for _ in range(NOISE):
-            self._noise(begin + chance.random() * self.busy, identified)
+            self.browse(begin + chance.random() * self.busy, identified)
         asked = chance.random() < 0.1
         if asked:
             self._track(begin + chance.random() * self.busy, identified, SUPPORT, {"topic": "loan"})
@@ -122,12 +144,13 @@ class _Story:
             status = "subscribed" if opted == "in" else "unsubscribed"
             self.load.optins[f"{self.phone}|voice"] = status
         if chance.random() < 0.5:
-            self._loan(identified, wanted=opted == "in" and not asked)
+            self.approved(identified, wanted=opted == "in" and not asked)
         self.load.contacts[self.user] = self.phone
         self.load.identified[self.user] = identified
 
-    def _loan(self, identified: float, *, wanted: bool) -> None:
-        chance, loan = self.chance, f"L-{self.user}"
+    def approved(self, identified: float, *, wanted: bool) -> None:
+        """A loan; `wanted`: whether its person may be called."""
+        chance, loan = self.chance, self.loan
         properties: Json = {"loanId": loan, "amount": chance.randrange(5, 60) * 1_000, "term": 36}
         sent = at = self.begin + chance.random() * self.busy
         signed = chance.random() < 0.6
@@ -143,7 +166,8 @@ class _Story:
             ready = max(sent, deadline)
             self.load.triggers[loan] = Ready(self.user, self.phone, ready, by)
 
-    def _noise(self, at: float, identified: float) -> None:
+    def browse(self, at: float, identified: float) -> None:
+        """A page or a click."""
         if self.chance.random() < 0.6:
             page = self.chance.choice(_PAGES)
             self._send(at, identified, {"type": "page", "name": page, "properties": _page(page)})

@@ -1,27 +1,32 @@
-"""From outside to outside: how long after it could be known is something there for a reader?
+"""Latency: from outside to outside, how long after it could be known can a reader read it?
 
-Calls are sent at intended times by a process of its own; a reader with read_committed notes when a
-trigger or a contact came. A trigger counts from its deadline, or from the intended time of the last
-relevant event where the deadline had passed by then; a contact from the identify call that makes
-it. A sender or a system that falls behind makes these longer, never invisible.
+Calls are sent at intended times by a process of its own, at 10, 50 and 80 % of the rate that was
+measured in catch-up just before (or given); a reader with read_committed notes when it could read a
+trigger or a contact. A trigger counts from its deadline, or from the intended time of the last
+relevant event where the deadline had passed by then; a contact from the intended time of the
+identify call that makes it. A sender or a system that falls behind makes these longer, never
+invisible. Only what could be there while the rate was held counts, not what came while the load set
+in or ran out. Sender and reader run on the same cores. `drift` is how much longer it took from one
+second to the next: at a rate that can be held it is about 0. Percentiles that so few values can't
+tell are left out.
 """
 
-import asyncio
-import contextlib
 import time
+from argparse import Namespace
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from tests.bench.backlog import WrongResult, put_in_force, send, workers
+from tests.bench.driving import WrongResult, put_in_force, send, workers
 from tests.bench.expected import faults
-from tests.bench.generator import Load, Pace, make
-from tests.bench.outcome import consumer, read, settled
-from tests.bench.report import percentiles
-from tests.bench.stage import Run
+from tests.bench.figures import PERCENTILES, aligned, percentile, slope
+from tests.bench.generator import BUSY, Load, Pace, make
+from tests.bench.outcome import Outcome, following, read, settled
+from tests.bench.stage import Run, Stage, run_of
+from tests.bench.systems import OURS
+from tests.bench.throughput import sustained
 from tests.bench.waiting import until
 
 SHARES: Final = (0.1, 0.5, 0.8)
@@ -32,16 +37,29 @@ _WARM_UP: Final = 1_000
 _PATIENCE: Final = 60.0
 _LEAD: Final = 1.0
 """Seconds between the preparation of a load and its begin."""
+_MAKING: Final = 60e-6
+"""Seconds that a call takes to be made and written down."""
+
+Latency = tuple[float, float]
+"""When it could have been there, seconds after the begin, and how much later it was."""
 
 
 @dataclass
 class Arrivals:
-    """When each was first seen, seconds since the epoch."""
+    """When each could first be read, seconds since the epoch."""
 
+    run: Run
     contacts: dict[str, float] = field(default_factory=dict)
     """By userId."""
     triggers: dict[str, float] = field(default_factory=dict)
     """By loan."""
+
+    def take(self, topic: str, record: Any, at: float) -> None:
+        """As `following` wants it."""
+        if topic == self.run.names.triggers:
+            self.triggers.setdefault(orjson.loads(record.value)["key"], at)
+        elif topic == self.run.names.contacts and record.value is not None:
+            self.contacts.setdefault(record.key.decode(), at)
 
     def have(self, load: Load) -> bool:
         """Whether all that must come of the load has come."""
@@ -50,48 +68,79 @@ class Arrivals:
             and self.contacts.keys() >= load.contacts.keys()
         )
 
-    def latencies(self, load: Load, begin: float) -> dict[str, list[float]]:
-        """Seconds, by what they count from."""
-        found: dict[str, list[float]] = {"deadline": [], "event": [], "contact": []}
+    def latencies(self, load: Load, begin: float) -> dict[str, list[Latency]]:
+        """By what they count from."""
+        found: dict[str, list[Latency]] = {"deadline": [], "event": [], "contact": []}
         for loan, ready in load.triggers.items():
-            found[ready.by].append(self.triggers[loan] - begin - ready.at)
+            late = self.triggers[loan] - begin - ready.at
+            found[ready.by].append((ready.at, late))
         for user, at in load.identified.items():
-            found["contact"].append(self.contacts[user] - begin - at)
+            found["contact"].append((at, self.contacts[user] - begin - at))
         return found
 
 
-_TITLES: Final = {
+TITLES: Final = {
     "deadline": "deadline to trigger",
     "event": "last event to trigger",
     "contact": "event to contact",
 }
+HEAD: Final = ["ms", "n", *PERCENTILES, "most", "drift ms/s"]
 
 
-async def measure(run: Run, rate: float, seconds: float) -> AsyncIterator[str]:
-    """Lines for each share of `rate`, events a second, each held for `seconds`."""
+async def main(stage: Stage, given: Namespace) -> bool:
+    """At shares of the rate; tells whether every result was right."""
+    rate = given.rate or await sustained(stage, given.events or 300_000)
+    if rate is None:
+        return False
+    print(f"100 % are {rate:,.0f} events/s; {given.seconds} s at each share of it")
+    async with run_of(stage, OURS, 9, wait=WAIT) as run:
+        try:
+            async for text in _measured(run, rate, given.seconds):
+                print(text, flush=True)
+        except WrongResult as wrong:
+            print(f"WRONG RESULT, no figure: {wrong}")
+            return False
+    return True
+
+
+async def _measured(run: Run, rate: float, seconds: float) -> AsyncIterator[str]:
     await put_in_force(run)
-    arrivals = Arrivals()
+    arrivals, outcome = Arrivals(run), Outcome()
     loads: list[Load] = []
-    async with workers(run), _following(run, arrivals):
-        await _held(run, _WARM_UP / 5, 5.0, arrivals, loads)
+    async with workers(run), following(run, arrivals.take, wait_ms=20):
+        await held(run, arrivals, loads, _WARM_UP / 5, 5.0)
         for share in SHARES:
-            begin, late = await _held(run, rate * share, seconds, arrivals, loads)
-            if wrong := faults((await read(run)).found, loads):
+            begin, late = await held(run, arrivals, loads, rate * share, seconds)
+            if wrong := faults((await read(run, outcome)).found, loads):
                 raise WrongResult("; ".join(wrong))
-            yield f"{rate * share:,.0f} events/s ({share:.0%}), calls sent at most {late} ms late"
-            for what, found in arrivals.latencies(loads[-1], begin).items():
-                yield f"  {_TITLES[what]:22} {percentiles(found)}"
+            found = {
+                what: [each for each in latencies if BUSY * run.wait <= each[0] <= seconds]
+                for what, latencies in arrivals.latencies(loads[-1], begin).items()
+            }
+            yield f"\n{rate * share:,.0f} events/s ({share:.0%}), calls sent at most {late} ms late"
+            yield aligned([HEAD, *(row(TITLES[what], found[what]) for what in TITLES)])
 
 
-async def _held(
-    run: Run, rate: float, seconds: float, arrivals: Arrivals, loads: list[Load]
+def row(title: str, found: list[Latency]) -> list[str]:
+    """Of the table: percentiles, the most, and how they drift."""
+    if not found:
+        return [title, "0", *([""] * (len(HEAD) - 2))]
+    ordered = sorted(late for _, late in found)
+    told = [percentile(ordered, share) for share in PERCENTILES.values()]
+    return [
+        title,
+        f"{len(found):,}",
+        *("" if value is None else f"{value * 1000:,.0f}" for value in told),
+        f"{ordered[-1] * 1000:,.0f}",
+        f"{slope(found) * 1000:+.1f}",
+    ]
+
+
+async def held(
+    run: Run, arrivals: Arrivals, loads: list[Load], rate: float, seconds: float
 ) -> tuple[float, int]:
     """Send one load in time and wait for all of it; when it began, and the sender's worst delay."""
-    events = round(rate * seconds)
-    begin = int((time.time() + _LEAD + events * 40e-6) * 1000)
-    pace = Pace(begin, seconds, run.wait, BELATED)
-    load = make(events, pace, first=sum(len(before.contacts) for before in loads))
-    loads.append(load)
+    begin, load = made_ahead(run, loads, rate, seconds)
     late = await send(run, load, begin)
     limit = 2 * run.wait + _PATIENCE
     if not await until(lambda: arrivals.have(load), limit):
@@ -102,25 +151,11 @@ async def _held(
     return begin / 1000, late
 
 
-@asynccontextmanager
-async def _following(run: Run, arrivals: Arrivals) -> AsyncIterator[None]:
-    async def follow() -> None:
-        topics = (run.names.contacts, run.names.triggers)
-        async with consumer(run, *topics, fetch_max_wait_ms=20) as reading:
-            while True:
-                fetched = await reading.getmany(timeout_ms=500)
-                at = time.time()
-                for place, records in fetched.items():
-                    for record in records:
-                        if place.topic == run.names.triggers:
-                            arrivals.triggers.setdefault(orjson.loads(record.value)["key"], at)
-                        elif record.value is not None:
-                            arrivals.contacts.setdefault(record.key.decode(), at)
-
-    following = asyncio.create_task(follow())
-    try:
-        yield
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+def made_ahead(run: Run, loads: list[Load], rate: float, seconds: float) -> tuple[int, Load]:
+    """A load of new people, also put to the others, and when it begins (ms)."""
+    events = round(rate * seconds)
+    begin = int((time.time() + _LEAD + events * _MAKING) * 1000)
+    pace = Pace(begin, seconds, run.wait, BELATED)
+    load = make(events, pace, first=sum(len(before.contacts) for before in loads))
+    loads.append(load)
+    return begin, load

@@ -63,9 +63,10 @@ class Usage:
         ours = sum(self.cpu(group, begin, end) for group in self.samples)
         return max(0.0, busy - ours) / (end - begin)
 
-    def peak(self, group: str) -> int:
-        """Most resident bytes of the group at one instant."""
-        return max((sample.resident for sample in self.samples[group]), default=0)
+    def resident(self, groups: Sequence[str]) -> list[tuple[float, int]]:
+        """Resident bytes of these groups together, by instant."""
+        looks = zip(*(self.samples[group] for group in groups), strict=True)
+        return [(look[0].at, sum(each.resident for each in look)) for look in looks]
 
 
 def _before(samples: Sequence[Sample], at: float) -> Sample:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from pipeline.adapters.redis_client import connect
+from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import Redis
 from pipeline.process.replay import Replay
@@ -72,7 +73,7 @@ async def measure() -> dict[str, float]:
     """Bytes of each kind."""
     async with Redis() as server:
         client = connect(server.address)
-        store = RedisStore(client, Names())
+        store = RedisStore(RedisLink(server.address), Names())
         replay = Replay(store, partitions=8)
         replay.now = NOW
         await replay.enforce(canonical_document(RULEBOOK), "d" * 32)
@@ -90,6 +91,7 @@ async def measure() -> dict[str, float]:
         figures["further event (messageId and count)"] = await added(tracks("Page Viewed"))
         figures["its second (messageId alone)"] = await added(tracks("Page Viewed"))
         await store.close()
+        await client.aclose()
         return figures
 
 

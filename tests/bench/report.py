@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.local.java import deploy_folder, kafka_version
 from tests.bench.backlog import Figures
+from tests.bench.figures import aligned, spread
 from tests.bench.generator import Load
 from tests.bench.systems import OURS, PEERS, System
 
@@ -30,10 +31,10 @@ def header(systems: Iterable[System], load: Load, runs: int) -> str:
     pins = [line.partition(";")[0].split()[0] for line in _pins()]
     return (
         f"{len(load.calls):,} events of {size:.0f} bytes, {len(load.contacts):,} people,"
-        f" {len(load.triggers):,} triggers; {runs} runs of each, interleaved; two workers\n"
+        f" {len(load.triggers):,} triggers; {runs} runs of each, two workers\n"
         f"{''.join(_shares(systems))}"
-        f"Kafka {kafka} and Redis (appendfsync always) on the same {_machine()},"
-        f" Python {platform.python_version()}, faust-streaming {version('faust-streaming')},"
+        f"Kafka {kafka} and Redis (appendfsync always) on the same {cores()}\n"
+        f"Python {platform.python_version()}, faust-streaming {version('faust-streaming')},"
         f" aiokafka {version('aiokafka')}, {', '.join(pins)}\n"
     )
 
@@ -46,47 +47,43 @@ def _shares(systems: Iterable[System]) -> Iterator[str]:
 
 def _pins() -> list[str]:
     lines = (PEERS / "requirements.txt").read_text().splitlines()
-    return [line for line in lines if "==" in line and not line.startswith("#")]
+    return [line for line in lines if "==" in line and not line.startswith(("#", "py-spy"))]
 
 
-def _machine() -> str:
+def cores() -> str:
+    """How many this machine has, and what they are."""
     info = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
     return f"{len(models)} cores ({models[0] if models else platform.machine()})"
 
 
-def spread(values: Sequence[float], digits: int = 0) -> str:
-    """Median (least-most)."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    if len(values) == 1:
-        return f"{middle:,.{digits}f}"
-    return f"{middle:,.{digits}f} ({low:,.{digits}f}-{high:,.{digits}f})"
-
-
 def table(results: Mapping[System, Sequence[Figures]]) -> str:
     """A line for each system that has figures."""
-    lines = [
-        f"{'':28}{'events/s':>24}{'CPU s per million events':>44}{'peak MiB':>16}{'lines':>7}",
-        f"{'':28}{'':>24}{'workers':>22}{'broker':>11}{'Redis':>11}{'workers':>9}{'Redis':>7}",
-    ]
+    rows = [("CPU: s per million events", "events/s", "workers", "broker", "Redis", "MiB", "lines")]
     for system, runs in results.items():
         if not runs:
             continue
         cpu = {group: [run.cpu[group] for run in runs] for group in runs[0].cpu}
         memory = {g: max(run.memory[g] for run in runs) for g in runs[0].memory}
-        lines.append(
-            f"{system.title:28}{spread([run.rate for run in runs]):>24}"
-            f"{spread(cpu['workers'], 1):>22}"
-            f"{statistics.median(cpu['broker']):>11.1f}{statistics.median(cpu['redis']):>11.1f}"
-            f"{memory['workers']:>9.0f}{memory['redis']:>7.0f}{system.lines():>7}"
+        rows.append(
+            (
+                system.title,
+                spread([run.rate for run in runs]),
+                spread(cpu["workers"]),
+                f"{statistics.median(cpu['broker']):.1f}",
+                f"{statistics.median(cpu['redis']):.1f}",
+                f"{memory['workers']:.0f} + {memory['redis']:.0f}",
+                str(system.lines()),
+            )
         )
+    told = f"{aligned(rows)}\nCPU of workers, broker, Redis; MiB at the highest, workers + Redis"
     others = [run.others for runs in results.values() for run in runs]
     if others:
-        lines.append(
+        told += (
             f"\nother processes took {spread(others, 1)} cores meanwhile: the more, the lower and"
-            " less sure the rates; CPU seconds bear it better"
+            "\nless sure the rates; CPU seconds bear it better"
         )
-    return "\n".join(lines)
+    return told
 
 
 def ratios(results: Mapping[System, Sequence[Figures]]) -> str:
@@ -111,16 +108,3 @@ def ratios(results: Mapping[System, Sequence[Figures]]) -> str:
 
 def _reached(reached: bool) -> str:
     return "reached" if reached else "NOT reached"
-
-
-def percentiles(values: Sequence[float]) -> str:
-    """p50 to p99.9 and the most, in ms; those that so few values can't tell are left out."""
-    if not values:
-        return "none"
-    ordered = sorted(values)
-    told = []
-    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)):
-        if len(ordered) * (1 - share) >= 1:
-            told.append(f"{name} {ordered[int(len(ordered) * share)] * 1000:,.0f}")
-    told.append(f"most {ordered[-1] * 1000:,.0f} ms (n {len(ordered):,})")
-    return ", ".join(told)

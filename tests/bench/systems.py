@@ -140,7 +140,7 @@ SYSTEMS: Final = (
     ),
     System(
         "ceiling",
-        "ceiling: decode, republish",
+        "decode and republish",
         (PEERS / "ceiling.py",),
         (sys.executable, "-m", "tests.bench.peers.ceiling"),
         copies=True,

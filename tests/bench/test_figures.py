@@ -10,11 +10,20 @@ import pytest
 from pipeline.wire.records import Announce, Enforce, encode_control
 from tests.bench.backlog import Figures
 from tests.bench.expected import Found, faults
+from tests.bench.figures import (
+    PERCENTILES,
+    aligned,
+    percentile,
+    sampled,
+    settled_part,
+    slope,
+    spread,
+)
 from tests.bench.fold import BEGIN, Folding, check, fold, normalized, rulebook
 from tests.bench.generator import Load, Pace, make
 from tests.bench.job import WAIT
 from tests.bench.measure import watched
-from tests.bench.report import percentiles, ratios, spread
+from tests.bench.report import ratios
 from tests.bench.systems import OURS, SYSTEMS
 
 LOAD = make(600, Pace(BEGIN, span=60.0), seed=2)
@@ -86,17 +95,42 @@ async def test_cpu_and_memory_of_a_process_are_seen() -> None:
     assert 0.2 < usage.cpu("us", begun, time.time()) < 1.0
     assert usage.cpu("nobody", begun, time.time()) == 0
     assert 0 <= usage.others(begun, time.time()) <= (os.cpu_count() or 1)
-    assert usage.peak("us") > 2**20
-    assert usage.peak("nobody") == 0
+    assert max(size for _, size in usage.resident(["us", "nobody"])) > 2**20
+    assert {size for _, size in usage.resident(["nobody"])} == {0}
 
 
 def test_percentiles_that_so_few_values_cannot_tell_are_left_out() -> None:
-    assert percentiles([n / 1000 for n in range(1, 101)]) == (
-        "p50 51, p95 96, p99 100, most 100 ms (n 100)"
-    )
-    assert "p99.9" in percentiles([0.001] * 1000)
-    assert percentiles([0.2]) == "most 200 ms (n 1)"
-    assert percentiles([]) == "none"
+    hundred = [n / 1000 for n in range(1, 101)]
+    assert [percentile(hundred, share) for share in PERCENTILES.values()] == [
+        0.051, 0.096, 0.1, None,
+    ]  # fmt: skip
+    assert percentile([0.001] * 1000, 0.999) == 0.001
+    assert percentile([0.2], 0.5) is None
+    assert percentile([], 0.5) is None
+
+
+def test_a_slope_is_that_of_the_line_that_fits_best() -> None:
+    assert slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]) == pytest.approx(2.0)
+    assert slope([(0.0, 4.0), (1.0, 6.0), (2.0, 4.0)]) == pytest.approx(0.0)
+    assert slope([(1.0, 1.0), (1.0, 9.0)]) == 0.0
+    assert slope([]) == 0.0
+
+
+def test_what_memory_grows_to_at_first_is_no_slope() -> None:
+    filling = [(float(t), float(min(t, 5))) for t in range(11)]
+    assert slope(settled_part(filling)) == 0.0
+    assert slope(filling) > 0.0
+    assert settled_part([]) == []
+
+
+def test_a_series_is_shown_by_a_few_of_its_values() -> None:
+    series = [(float(n), float(n)) for n in range(101)]
+    assert sampled(series, 5) == [0.0, 25.0, 50.0, 75.0, 100.0]
+    assert sampled(series[:3], 5) == [0.0, 1.0, 2.0]
+
+
+def test_tables_align() -> None:
+    assert aligned([("ms", "n"), ("x", "1,000")]) == "ms      n\nx   1,000"
 
 
 def test_a_spread_is_the_median_with_the_least_and_the_most() -> None:
