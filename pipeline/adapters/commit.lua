@@ -16,7 +16,6 @@ local expected, watermark, token = ARGV[1], ARGV[2], ARGV[3]
 local sets, dels = tonumber(ARGV[4]), tonumber(ARGV[5])
 local dues, undues = tonumber(ARGV[6]), tonumber(ARGV[7])
 local outboxes = { { KEYS[3], tonumber(ARGV[8]) }, { KEYS[4], tonumber(ARGV[9]) } }
-local MOST = 2000 -- arguments of one call: Lua's stack has an end
 
 local function kind(key, wanted)
   local found = redis.call('TYPE', key).ok

@@ -18,7 +18,7 @@ def settle() -> None:
     # a third of the fold's time
     gc.set_threshold(100_000, 50, 100)
     # else each large buffer comes from the system, page by page, and goes back at once; measured:
-    # a third of a commit's time. Other systems' libraries have no such function
+    # 2 to 11 % of a worker's time. Other systems' libraries have no such function
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
