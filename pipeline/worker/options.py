@@ -27,7 +27,8 @@ class Options:
     """A handler that takes longer fails the worker; one that reads nothing leaves the group."""
     patience: float = 8.0
     """How long a rebalance or a stop waits for the batches in hand before it cancels them."""
-    commit: float = 0.25
+    commit: float = 0.1
+    """Seconds between commits: the barrier waits for them."""
     records: int = 2000
     """Of a partition in one batch."""
     together: int = 1000
