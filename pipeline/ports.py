@@ -54,6 +54,8 @@ class Change:
     """Next instant (ms) at which the entity wants a tick; None takes it off the index."""
     internal: list[Entry] = field(default_factory=list)
     outward: list[Entry] = field(default_factory=list)
+    causes: Sequence[int] = ()
+    """See `Progress`."""
 
 
 class Progress(NamedTuple):
@@ -64,6 +66,9 @@ class Progress(NamedTuple):
     """The first internal entry that was not trimmed: all before it are published. None: all are."""
     due: int | None
     """The earliest instant at which something is due."""
+    causes: Sequence[int] = ()
+    """By depth (see `Position`) the last offset at which a record of it, or of a larger one, caused
+    another record; empty where it is not known."""
 
 
 class Store(Protocol):

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 watermark, 2 due index, 3 internal outbox, 4 outward outbox,
 --       then the entities to set, then those to remove
--- ARGV  1 expected watermark ("" for none), 2 new watermark, 3 token of this attempt,
+-- ARGV  1 expected watermark ("" for none), 2 new watermark,
+--       3 token of this attempt and, behind a "|", the causes,
 --       4..9 counts: sets, removals, due set, due removed, internal items, outward items
 --       then the values to set, (instant, key) pairs, keys to take off the index,
 --       and for each outbox item its id, the mark of its first entry, and its bytes

@@ -10,6 +10,7 @@ from pipeline.ports import START, TOGETHER, Change, Entry, Mark, Progress
 @dataclass(slots=True)
 class _Partition:
     watermark: Mark | None = None
+    causes: Sequence[int] = ()
     entities: dict[bytes, bytes] = field(default_factory=dict)
     due: dict[bytes, int] = field(default_factory=dict)
     index: list[tuple[int, bytes]] = field(default_factory=list)
@@ -21,6 +22,7 @@ class _Partition:
     def copy(self) -> "_Partition":
         return _Partition(
             self.watermark,
+            self.causes,
             dict(self.entities),
             dict(self.due),
             list(self.index),
@@ -93,7 +95,7 @@ class MemoryStore:
         if state.watermark != expected:
             return False
         _check(state, change)
-        state.watermark = change.watermark
+        state.watermark, state.causes = change.watermark, change.causes
         for key, value in change.entities.items():
             if value is None:
                 state.entities.pop(key, None)
@@ -158,6 +160,7 @@ class MemoryStore:
             state.watermark or START,
             internal[0].mark if internal else None,
             state.index[0][0] if state.index else None,
+            state.causes,
         )
 
 

@@ -185,7 +185,7 @@ def _arguments(keys: _Keys, expected: Mark | None, change: Change) -> tuple[list
     args: list[Any] = [
         b"" if expected is None else mark_id(expected),
         mark_id(change.watermark),
-        secrets.token_hex(8),
+        f"{secrets.token_hex(8)}|{','.join(map(str, change.causes))}",
         len(sets),
         len(dels),
         len(dues),
@@ -219,8 +219,10 @@ def _watermark(stored: bytes | None) -> Mark | None:
 
 
 def _progress(watermark: bytes, unpublished: bytes, due: bytes) -> Progress:
+    causes = watermark.split(b"|")[2:]  # none where version 1 wrote it
     return Progress(
         _watermark(watermark) or Mark(0, 0),
         id_mark(unpublished) if unpublished else None,
         int(float(due)) if due else None,
+        tuple(map(int, causes[0].split(b","))) if causes and causes[0] else (),
     )

@@ -6,7 +6,7 @@ receiver drops what it has taken.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pipeline.domain.claims import Claim
 from pipeline.domain.events import AddressKind, Channel, Event
@@ -45,15 +45,24 @@ def who_ref(who: Who) -> Ref:
     return Ref("device", who.anonymous_id or "")
 
 
+HOPS: Final = 10
+"""The longest way of a consequence, one record a hop. An event comes to a person, goes by way of a
+device that is new to them and back behind what the device hands over, to whoever goes on for that
+person, to the address or the case: six; an alias by way of the directory as long. The rest is for
+persons that were merged several times over."""
+
+
 class Position(NamedTuple):
     """The log position of what caused a record, and its place among what that caused.
 
-    Within one log (`raw/3`, `events/7`) positions only grow.
+    Within one log (`raw/3`, `events/7`) positions only grow. `depth`: so many records of
+    `segment.events` led to it, one after the other; of a raw record none did.
     """
 
     log: str
     offset: int
     nth: int
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,10 @@ A tick says "it is t". Whoever decides at it that something did *not* happen mus
 been written to the raw topic by t. So, at t: wait until normalize has passed the raw topic's end;
 then, for each hop that a consequence may take, wait until all that stood in `segment.events` is
 taken and what it caused is published. Only then the tick is appended.
+
+What a round adds to the log of consequences has come one hop further than what the round before
+added. So when nothing that had come so far caused anything, nothing will follow: that is known from
+the partitions, which note the last record of each depth that caused another.
 """
 
 import asyncio
@@ -11,13 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.domain.messages import HOPS
 from pipeline.ports import Clock, Log, LogUnavailable, Progress, Store
-
-HOPS: Final = 10
-"""The longest way of a consequence, one record a hop. An event comes to a person, goes by way of a
-device that is new to them and back behind what the device hands over, to whoever goes on for that
-person, to the address or the case: six; an alias by way of the directory as long. The rest is for
-persons that were merged several times over. Each hop is taken in one round."""
 
 TICK_MAX: Final = 250
 """Due entities of a partition that one tick decides: an outage's deadlines, thousands at once, must
@@ -129,6 +128,8 @@ class Barrier:
             self.state.rounds = hop + 1
             moved = {p for p in self._partitions if hop == 0 or ends.get(p) != before.get(p)}
             await self._taken(ends, moved, progress)
+            if not any(_caused(progress[p], hop, before.get(p, 0)) for p in self._partitions):
+                break
             before = ends
         return progress
 
@@ -167,6 +168,11 @@ class Barrier:
             for partition in self._partitions
             if (due := progress[partition].due) is not None and due <= now
         ]
+
+
+def _caused(progress: Progress, depth: int, since: int) -> bool:
+    """Whether a record from an offset on, with as many before it or more, caused another one."""
+    return not progress.causes or progress.causes[depth] >= since
 
 
 def _passed(progress: Progress, end: int) -> bool:

@@ -160,6 +160,7 @@ class Holdings:
     async def commit(self, change: Change) -> None:
         """Write a change and the ledger. Raises `Overtaken` where the store stands elsewhere."""
         change.entities[LEDGER_KEY] = encode_own(self.ledger)
+        change.causes = tuple(self.ledger.causes)
         if not await self._store.commit(self.place.partition, self.watermark, change):
             raise Overtaken(self.place.log)
         self.watermark = change.watermark

@@ -99,7 +99,7 @@ class Normalizer:
 
     def _entry(self, event: Event, log: str) -> Entry:
         to, offset, nth = destination(event), event.source.offset, event.index + 1
-        value = encode_message(to, (log, offset, nth), None, Did(event))
+        value = encode_message(to, (log, offset, nth, 0), None, Did(event))
         partition = partition_of(to, self.partitions)
         return Entry(Mark(offset, nth), self.events_topic, None, value, (), partition)
 

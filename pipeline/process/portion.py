@@ -74,16 +74,17 @@ class Portion:
         """Let the record's entity take it. Raises `Missing`, having changed nothing."""
         to, position, at, message = record
         taken = self.ledger.taken
-        if position is not None and (last := taken.get(position.log)) and position[1:] <= last:
+        if position is not None and (last := taken.get(position.log)) and position[1:3] <= last:
             self.counts["repeated"] += 1
             return
         turn = Turn(log_time if at is None else at, self.rules, self._node)
         entity = fold.take(self.entities.get(to), to, message, turn)
+        depth = 0
         if position is not None:
-            taken[position.log] = position[1:]
+            taken[position.log], depth = position[1:3], position.depth
         if to.kind not in {"nobody", "directory"}:
             self._keep(to, entity)
-        self._collect(turn, offset, 0)
+        self._collect(turn, offset, 0, depth)
         self.counts["taken"] += 1
 
     def tick(self, ref: Ref, offset: int, nth: int, time: int) -> int:
@@ -121,13 +122,15 @@ class Portion:
         self.entities[ref] = entity
         self.touched.add(ref)
 
-    def _collect(self, turn: Turn, offset: int, nth: int) -> int:
+    def _collect(self, turn: Turn, offset: int, nth: int, depth: int = 0) -> int:
         place = self.place
+        if turn.told:
+            self.ledger.note_cause(depth, offset)
         for ref, entity in turn.changed.items():
             self._keep(ref, entity)
         for to, message in turn.told:
             nth += 1
-            value = encode_message(to, (place.log, offset, nth), turn.now, message)
+            value = encode_message(to, (place.log, offset, nth, depth + 1), turn.now, message)
             if len(value) > MAX_RECORD:
                 raise Oversized(f"{len(value)} bytes for {place.events_topic}")
             partition = partition_of(to, place.partitions)

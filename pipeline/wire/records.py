@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from pipeline.domain import messages
-from pipeline.domain.messages import Message, Position, Record, Ref
+from pipeline.domain.messages import HOPS, Message, Position, Record, Ref
 from pipeline.domain.versions import Ruling
 from pipeline.wire.events import as_tuple, from_wire, to_wire
 
@@ -114,7 +114,7 @@ def encode(record: Record) -> bytes:
 
 
 def encode_message(
-    to: Ref, position: tuple[str, int, int] | None, at: int | None, message: Message
+    to: Ref, position: tuple[str, int, int, int] | None, at: int | None, message: Message
 ) -> bytes:
     """As `encode`, of the fields of a record."""
     return _encoder.encode((VERSION, _NAMES[type(message)], message, (to, position, at)))
@@ -147,4 +147,6 @@ def _decode_other(value: bytes) -> Record | Control:
     if isinstance(event := message.get("event"), dict):
         message["event"] = as_tuple(event)
     to, position, at = head
+    if position is not None and position.log.startswith("events/"):
+        position = position._replace(depth=HOPS)  # version 1 did not tell
     return Record(to, position, at, _messages[name].decode(_encoder.encode(message)))

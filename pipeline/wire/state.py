@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
-from pipeline.domain.messages import EntityKind, Ref
+from pipeline.domain.messages import HOPS, EntityKind, Ref
 from pipeline.domain.versions import Pause, Ruling
 from pipeline.wire.events import as_tuple, from_wire, to_wire
 
@@ -94,7 +94,8 @@ class Ledger:
     `log_time` never goes back; `clock` is the latest tick's. `taken` holds, for every log that
     records come from, the last position taken: what is not newer is a repetition. `last` is the
     offset and the digest of the last record taken: it tells this log from another one. `poison`
-    counts the records up to it, in a row, that were put aside.
+    counts the records up to it, in a row, that were put aside. `causes` is what `Progress` says of
+    them.
     """
 
     log_time: int = 0
@@ -102,6 +103,14 @@ class Ledger:
     taken: dict[str, tuple[int, int]] = field(default_factory=dict)
     last: tuple[int, bytes] | None = None
     poison: int = 0
+    causes: list[int] = field(default_factory=list)
+
+    def note_cause(self, depth: int, offset: int) -> None:
+        """The record at this offset, of this depth, caused another one."""
+        if not self.causes:  # what was before is not known
+            self.causes = [offset] * HOPS
+        for each in range(min(depth + 1, HOPS)):
+            self.causes[each] = offset
 
 
 @dataclass(slots=True)

@@ -89,6 +89,13 @@ async def test_a_commit_writes_all_and_another_removes(store: Store) -> None:
     assert await store.due(1, 99, 9) == [b"a"]
 
 
+async def test_progress_tells_the_causes_of_the_last_commit(store: Store) -> None:
+    assert await store.commit(4, None, Change(Mark(8, 0), causes=(7, 3, -1)))
+    assert (await store.progress([4]))[4].causes == (7, 3, -1)
+    assert await store.commit(4, Mark(8, 0), Change(Mark(9, 0)))
+    assert (await store.progress([4]))[4].causes == ()
+
+
 async def test_entries_come_back_as_they_were(store: Store) -> None:
     entries = [
         Entry(Mark(1, 1), "t", None, b"v"),

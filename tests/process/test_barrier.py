@@ -9,8 +9,9 @@ import pytest
 from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
+from pipeline.domain.messages import HOPS
 from pipeline.ports import Change, Entry, LogUnavailable, Mark, Progress
-from pipeline.process.barrier import HOPS, Barrier
+from pipeline.process.barrier import Barrier
 from pipeline.settings import Names
 
 NAMES = Names()
@@ -189,6 +190,30 @@ async def test_a_stream_that_never_pauses_takes_all_hops_and_no_more() -> None:
     assert await asyncio.wait_for(world.barrier.step(), 5) == 1
     streaming.cancel()
     assert world.barrier.state.rounds == HOPS
+
+
+@pytest.mark.parametrize(("deepest", "rounds"), [(0, 2), (1, 3), (4, 6), (HOPS - 1, HOPS)])
+async def test_as_many_rounds_are_taken_as_consequences_go_deep(
+    deepest: int, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records up to that depth cause another one, those of more depth nothing."""
+    world = World(1)
+    world.write(0)
+    await world.take(0, due=NOW)
+    ends, causes = world.log.event_ends, [-1] * HOPS
+
+    async def going_on() -> Mapping[int, int]:
+        """Behind what was told there is always more, and it is taken at once."""
+        found = await ends()
+        world.write(0)
+        causes[: deepest + 1] = [found[0]] * (deepest + 1)
+        change = Change(Mark(found[0] + 1, 0), causes=tuple(causes))
+        assert await world.store.commit(0, await world.store.watermark(0), change)
+        return found
+
+    monkeypatch.setattr(world.log, "event_ends", going_on)
+    assert await world.barrier.step() == 1
+    assert world.barrier.state.rounds == rounds
 
 
 async def test_entries_that_later_records_caused_do_not_block() -> None:

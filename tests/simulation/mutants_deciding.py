@@ -5,6 +5,8 @@ from typing import Any
 from unittest.mock import patch
 
 from pipeline.domain import firing
+from pipeline.domain.messages import HOPS
+from pipeline.ports import Progress
 from pipeline.process import barrier
 from pipeline.process.barrier import Barrier
 from pipeline.process.portion import Portion
@@ -43,6 +45,18 @@ def barrier_without_hops() -> Iterator[None]:
 def barrier_without_outboxes() -> Iterator[None]:
     """What is taken counts, whether or not what it caused is in the log."""
     with patch.object(barrier, "_passed", lambda progress, end: progress.watermark.offset >= end):
+        yield
+
+
+@mutant
+def barrier_ends_a_round_too_early() -> Iterator[None]:
+    """It goes by records of one depth more than those that the round has added."""
+    caused = barrier._caused
+
+    def early(progress: Progress, depth: int, since: int) -> bool:
+        return caused(progress, min(depth + 1, HOPS - 1), since)
+
+    with patch.object(barrier, "_caused", early):
         yield
 
 

@@ -30,6 +30,8 @@ RARE = {
     " commits where what was visited first is due later than what was not",
     "handed_over_is_not_ruled": "process/test_visits.py: a merge must hand a wait over from where"
     " a change was not taken yet to where it was",
+    "barrier_ends_a_round_too_early": "process/test_barrier.py: the very last hop of a way must be"
+    " the one that a decision hangs on, and be late",
     "later_versions_know_no_cancel": "one seed in 10,000; process/test_open_waits.py: a start must"
     " come late, and a version between its cancel and it",
     "pause_keeps_what_it_held": "process/test_pause.py: an attempt must meet a pause at its"
