@@ -26,7 +26,7 @@ from pipeline.wire.state import (
     entity_key,
 )
 
-CACHE_MAX: Final = 50_000
+CACHE_MAX: Final = 20_000
 """Entities kept decoded for one partition."""
 
 END_OF_TIME: Final = 2**52
