@@ -83,10 +83,11 @@ def _undone(ref: Ref, entity: Entity, value: bytes, rules: Rules, now: int) -> I
 
 
 def _kept(entity: Entity, rules: Rules) -> Iterator[str]:
-    """What a pause held goes on when it is over."""
+    """What a pause held goes on when it is over; what met it elsewhere is asked again later."""
     profile = entity.profile if isinstance(entity, Person | Device) else Profile()
     for attempt in profile.postponed.values():
-        if attempt.held == PAUSED and not rules.of(attempt.journey).paused:
+        waits = attempt.held == PAUSED and attempt.opens_at is None
+        if waits and not rules.of(attempt.journey).paused:
             yield f"{attempt.journey!r} {attempt.id[:8]} is kept by a pause that is over"
 
 

@@ -155,7 +155,7 @@ async def test_what_an_instance_has(app: BatchApp) -> None:
     tp = TP("raw", 0)
     consumer._read_offset[tp] = 9
     assert consumer._read_offset[tp] is None
-    assert consumer.commit_interval == 0.25
+    assert consumer.commit_interval == Options(KafkaSettings("a:1"), "group").commit
     assert set(app.agents) == {"normalize", "apply"}
 
 
