@@ -4,7 +4,6 @@ Each goes on from the rulebook before: journeys get other versions, with a polic
 go, are paused and resumed, run beside a shadow. What is ruled is worked out by the code of `apply`.
 """
 
-import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,9 @@ from random import Random
 from typing import Any
 
 from pipeline.domain.shadow import slot
-from pipeline.domain.times import SECOND
+from pipeline.domain.times import MINUTE, SECOND
 from pipeline.domain.versions import Ruling
+from pipeline.rulebook.durations import format_duration, parse_duration
 from pipeline.rulebook.load import Document
 from pipeline.rulebook.open_waits import Policies, Policy, rulings
 from tests.simulation.rulebooks import canonical
@@ -209,7 +209,7 @@ def _shifted(rng: Random, journey: Json) -> None:
     by = rng.choice([10, 20])
     for step in journey["steps"]:
         if "after" in step:
-            step["after"] = f"{int(re.sub('m$', '', step['after'])) + by}m"
+            step["after"] = format_duration((parse_duration(step["after"]) or 0) + by * MINUTE)
 
 
 def _late(rng: Random, journey: Json) -> None:
