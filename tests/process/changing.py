@@ -37,6 +37,13 @@ def journey(version: int = 1, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
+def document_of(*journeys: dict[str, Any], calling: Any = None) -> dict[str, Any]:
+    """A rulebook of these."""
+    return canonical_document(
+        {"journeys": list(journeys), **({"calling": calling} if calling else {})}
+    )
+
+
 class Changing:
     """Times are clock times of one day; whoever is `known` has opted in to calls."""
 
@@ -50,9 +57,7 @@ class Changing:
     ) -> None:
         """Put these in force."""
         await self.until(clock)
-        document = canonical_document(
-            {"journeys": list(journeys), **({"calling": calling} if calling else {})}
-        )
+        document = document_of(*journeys, calling=calling)
         await self.replay.enforce(document, document_digest(document), rulings)
 
     async def known(self, *users: str, phone: str = PHONE, clock: str = "09:00") -> None:
@@ -105,9 +110,7 @@ class Changing:
 
     async def announce(self, *journeys: dict[str, Any], calling: Any = None) -> dict[str, Any]:
         """Let every partition know these; returns the document."""
-        document = canonical_document(
-            {"journeys": list(journeys), **({"calling": calling} if calling else {})}
-        )
+        document = document_of(*journeys, calling=calling)
         value = encode_control(Announce(document_digest(document), document))
         for partition in self.replay._partitions:
             partition.append(value, self.replay.now)
@@ -116,7 +119,7 @@ class Changing:
 
     async def announce_in(self, partition: int, *journeys: dict[str, Any]) -> None:
         """Let one partition know these."""
-        document = canonical_document({"journeys": list(journeys)})
+        document = document_of(*journeys)
         value = encode_control(Announce(document_digest(document), document))
         self.replay._partitions[partition].append(value, self.replay.now)
         await self.replay._settle()
@@ -134,5 +137,5 @@ class Changing:
 
     async def apply_now(self, *journeys: dict[str, Any]) -> None:
         """Put these in force before anything else that is due."""
-        document = canonical_document({"journeys": list(journeys)})
+        document = document_of(*journeys)
         await self.replay.enforce(document, document_digest(document))
