@@ -17,7 +17,6 @@ from pipeline.ports import OutwardPublisher
 from pipeline.process.barrier import Barrier
 from pipeline.process.guard import Guard
 from pipeline.settings import Settings
-from pipeline.wire.records import Tick, encode_control
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,6 @@ class Parts:
             self.log,
             self.clock,
             self.settings.partitions,
-            lambda time, most: encode_control(Tick(time, most)),
             passed,
         )
 

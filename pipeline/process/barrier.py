@@ -16,14 +16,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.domain.messages import HOPS
+from pipeline.domain.times import SECOND
 from pipeline.ports import Clock, Log, LogUnavailable, Progress, Store
+from pipeline.wire.records import Tick, encode_control
 
 TICK_MAX: Final = 250
 """Due entities of a partition that one tick decides: an outage's deadlines, thousands at once, must
 not keep what comes in waiting. Not above `PORTION_MAX`: a tick is one commit."""
 
 EVERY: Final = 0.2
-"""Seconds between looks at what is due."""
+"""Seconds between looks at what is due, at most: where something will be due sooner, until then."""
+LEAST: Final = 0.05
+"""And at least: what is due together is decided together."""
 
 _SHORTEST_PAUSE: Final = 0.005
 _PAUSE: Final = 0.02
@@ -63,19 +67,16 @@ class Barrier:
         log: Log,
         clock: Clock,
         partitions: int,
-        encode_tick: Callable[[int, int], bytes],
         passed: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`encode_tick` makes one of an instant and how many it decides; `passed` is told how long
-        each barrier took, ms.
-        """
+        """`passed` is told how long each barrier took, ms."""
         self.state = BarrierState()
         self._told = passed
         self._store = store
         self._log = log
         self._clock = clock
         self._partitions = range(partitions)
-        self._encode_tick = encode_tick
+        self._soonest: int | None = None  # the earliest instant at which something will be due
 
     async def run(self) -> None:
         """Look and tick until cancelled. Kafka may be away for a while, the store may not."""
@@ -85,7 +86,7 @@ class Barrier:
             except LogUnavailable:
                 self.state.interrupted += 1
                 await self._clock.sleep(_RETRY)
-            await self._clock.sleep(EVERY)
+            await self._clock.sleep(self._rest())
 
     async def step(self) -> int:
         """Append a tick to each partition where something is due; the number of them."""
@@ -98,17 +99,29 @@ class Barrier:
         await self._normalized(await self._log.raw_ends())
         progress = await self._settled()
         # what was due may be done by now, by the tick before this one
-        due = self._due(progress, now)
-        tick = self._encode_tick(now, TICK_MAX)
-        await asyncio.gather(*(self._log.append(partition, tick) for partition in due))
+        due = await self._tick(now, progress)
         state.barriers += 1
         state.last_ms = self._clock.now() - now
         self._told(state.last_ms)
         state.overdue_since = None
         if due:
-            state.ticks += len(due)
+            state.ticks += due
             state.last_tick = now
-        return len(due)
+        return due
+
+    async def _tick(self, now: int, progress: Mapping[int, Progress]) -> int:
+        """Where something is due; the number of partitions."""
+        dues = {p: due for p in self._partitions if (due := progress[p].due) is not None}
+        partitions = [partition for partition, due in dues.items() if due <= now]
+        value = encode_control(Tick(now, TICK_MAX))
+        await asyncio.gather(*(self._log.append(partition, value) for partition in partitions))
+        return len(partitions)
+
+    def _rest(self) -> float:
+        """Seconds until the next look."""
+        if self._soonest is None:
+            return EVERY
+        return min(max((self._soonest - self._clock.now()) / SECOND, LEAST), EVERY)
 
     async def _normalized(self, ends: Mapping[tuple[str, int], int]) -> None:
         async def passed() -> bool:
@@ -160,14 +173,8 @@ class Barrier:
 
     def _overdue(self, progress: Mapping[int, Progress], now: int) -> int | None:
         dues = [progress[partition].due for partition in self._partitions]
-        return min((due for due in dues if due is not None and due <= now), default=None)
-
-    def _due(self, progress: Mapping[int, Progress], now: int) -> list[int]:
-        return [
-            partition
-            for partition in self._partitions
-            if (due := progress[partition].due) is not None and due <= now
-        ]
+        self._soonest = min((due for due in dues if due is not None), default=None)
+        return None if self._soonest is None or self._soonest > now else self._soonest
 
 
 def _caused(progress: Progress, depth: int, since: int) -> bool:

@@ -12,14 +12,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from pipeline.domain.messages import Record, Ref
+from pipeline.domain.messages import Record
 from pipeline.ports import START, Change, Entry, Mark, Store
 from pipeline.process.holdings import Halted, Holdings, Overtaken
 from pipeline.process.portion import Aside, Missing, Oversized, Place, Portion
 from pipeline.process.shelf import RulesOf, put_in_force
-from pipeline.process.visits import change_of, failed, visit
-from pipeline.wire.records import Announce, Control, Enforce, Tick, UnreadableRecord, decode
-from pipeline.wire.state import SHELF_KEY, encode_own, entity_key
+from pipeline.process.ticks import Passing, tick
+from pipeline.process.visits import visit
+from pipeline.wire.records import (
+    Announce,
+    Control,
+    Enforce,
+    Tick,
+    UnreadableRecord,
+    decode,
+)
+from pipeline.wire.state import SHELF_KEY, encode_own
 
 __all__ = ["Committed", "Halted", "Overtaken", "StateProcess"]
 
@@ -241,9 +249,8 @@ class StateProcess:
 
     async def _control(self, record: LogRecord, control: Control) -> None:
         match control:
-            case Tick(time, most):
-                # a leader whose clock runs ahead of the broker's must not make anything due
-                await self._tick(record, min(time, record.timestamp), most)
+            case Tick():
+                await self._tick(record, control)
                 return
             case Announce(digest, document):
                 self._held.shelf.documents[digest] = document
@@ -255,6 +262,12 @@ class StateProcess:
         change.entities[SHELF_KEY] = encode_own(self._held.shelf)
         await self._commit(self._portion(), change)
 
+    async def _tick(self, record: LogRecord, control: Tick) -> None:
+        # a leader whose clock runs ahead of the broker's must not make anything due
+        passing = Passing(record.offset, min(control.time, record.timestamp), control.most)
+        last = _taken(record)
+        await tick(self._held, passing, last, PORTION_MAX, self._portion, self._commit)
+
     async def _enforce(self, record: LogRecord, control: Enforce) -> None:
         held, at = self._held, f"{self.place.log} at {record.offset}"
         if control.digest not in held.shelf.documents:
@@ -264,37 +277,6 @@ class StateProcess:
         held.enforce()
         if means_open_waits:
             await visit(held, record.offset, PORTION_MAX, self._portion, self._commit)
-
-    async def _tick(self, record: LogRecord, time: int, most: int) -> None:
-        """Decide what is due, oldest first: at most so many, or all of it in bounded commits, which
-        the watermark counts.
-        """
-        held, offset = self._held, record.offset
-        nth = self.watermark.index if self.watermark.offset == offset else 0
-        bound, more = most or PORTION_MAX, time >= held.ledger.clock
-        while True:
-            due = await held.due(time, offset, bound) if more else []
-            more = not most and len(due) == bound
-            portion, caused = self._ticked(due, offset, nth, time)
-            if more:
-                nth = max(caused, nth + 1)
-                await self._commit(portion, change_of("a tick", portion, Mark(offset, nth)))
-                continue
-            held.ledger.clock = max(time, held.ledger.clock)
-            held.ledger.log_time = max(time, held.ledger.log_time)
-            held.ledger.last = _taken(record)
-            await self._commit(portion, change_of("a tick", portion, Mark(offset + 1, 0)))
-            return
-
-    def _ticked(self, due: Sequence[Ref], offset: int, nth: int, time: int) -> tuple[Portion, int]:
-        """A tick can't be put aside: all that was due at it would be lost with it."""
-        portion = self._portion()
-        for ref in due:
-            try:
-                nth = portion.tick(ref, offset, nth, time)
-            except Exception as error:
-                raise failed("a tick", self.place, offset, error, entity_key(ref)) from error
-        return portion, nth
 
 
 def _taken(record: LogRecord) -> tuple[int, bytes]:

@@ -11,8 +11,9 @@ from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.messages import HOPS
 from pipeline.ports import Change, Entry, LogUnavailable, Mark, Progress
-from pipeline.process.barrier import Barrier
+from pipeline.process.barrier import EVERY, LEAST, TICK_MAX, Barrier
 from pipeline.settings import Names
+from pipeline.wire.records import Tick, decode, encode_control
 
 NAMES = Names()
 NOW = 1_000_000
@@ -23,7 +24,7 @@ class World:
         self.clock = ManualClock(NOW, running=True)
         self.store = MemoryStore()
         self.log = MemoryLog(self.clock, NAMES, partitions, raw_partitions=2)
-        self.barrier = Barrier(self.store, self.log, self.clock, partitions, lambda t, _: b"%d" % t)
+        self.barrier = Barrier(self.store, self.log, self.clock, partitions)
 
     async def take(
         self, partition: int, *, due: int | None = None, tell: int | None = None
@@ -51,8 +52,9 @@ class World:
         self.log.write(NAMES.events, b"event", partition=partition)
 
     def ticks(self, partition: int) -> list[int]:
-        records = self.log.read(NAMES.events, partition)
-        return [int(r.value) for r in records if r.value and r.value.isdigit()]
+        records = [r.value for r in self.log.read(NAMES.events, partition) if r.value is not None]
+        found = [decode(value) for value in records if value not in {b"event", b"hop"}]
+        return [each.time for each in found if isinstance(each, Tick)]
 
 
 async def settle() -> None:
@@ -120,7 +122,7 @@ async def test_a_consequence_of_several_hops_is_taken_before_the_tick() -> None:
     await world.take(0)
     assert await step == 1
     values = [record.value for record in world.log.read(NAMES.events, 0)]
-    assert values == [b"event", b"hop", b"%d" % NOW]
+    assert values == [b"event", b"hop", encode_control(Tick(world.ticks(0)[0], TICK_MAX))]
 
 
 async def test_only_partitions_that_have_something_to_take_are_asked_again() -> None:
@@ -159,6 +161,27 @@ async def test_a_deadline_that_the_last_hop_removed_gets_no_tick() -> None:
     await world.take(0, due=NOW + 999_999)
     assert await step == 0
     assert world.ticks(0) == []
+
+
+@pytest.mark.parametrize(
+    ("ahead", "rest"),
+    [(1, LEAST), (130, 0.13), (60_000, EVERY)],
+)
+async def test_the_next_look_is_when_something_will_be_due(ahead: int, rest: float) -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW + ahead)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(3600)
+
+    world.clock.sleep = sleep  # type: ignore[method-assign]
+    run = asyncio.create_task(world.barrier.run())
+    await settle()
+    run.cancel()
+    assert slept == [rest]
 
 
 async def test_a_tick_half_worked_off_blocks_the_next() -> None:
@@ -236,7 +259,7 @@ async def test_two_leaders_write_true_ticks() -> None:
     world = World()
     world.write(0)
     await world.take(0, due=NOW)
-    other = Barrier(world.store, world.log, world.clock, 3, lambda t, _: b"%d" % t)
+    other = Barrier(world.store, world.log, world.clock, 3)
     steps = [asyncio.create_task(barrier.step()) for barrier in (world.barrier, other)]
     while not all(step.done() for step in steps):
         await settle()

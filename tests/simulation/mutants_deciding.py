@@ -7,11 +7,11 @@ from unittest.mock import patch
 from pipeline.domain import firing
 from pipeline.domain.messages import HOPS
 from pipeline.ports import Progress
-from pipeline.process import barrier
+from pipeline.process import barrier, state
 from pipeline.process.barrier import Barrier
 from pipeline.process.portion import Portion
-from pipeline.process.state import StateProcess
-from pipeline.wire.records import decode
+from pipeline.process.state import PORTION_MAX, StateProcess
+from pipeline.process.ticks import Passing, tick
 from tests.simulation.mutant import mutant, nothing_async
 
 # the barrier
@@ -63,11 +63,11 @@ def barrier_ends_a_round_too_early() -> Iterator[None]:
 @mutant
 def tick_trusts_the_clock() -> Iterator[None]:
     """A tick is as late as the leader says, not at most as late as the brokers."""
-    take = StateProcess._tick
 
-    async def trusting(self: Any, record: Any, time: int, most: int) -> None:
-
-        await take(self, record, decode(record.value).time, most)  # type: ignore[union-attr]
+    async def trusting(self: Any, record: Any, control: Any) -> None:
+        passing = Passing(record.offset, control.time, control.most)
+        last = state._taken(record)
+        await tick(self._held, passing, last, PORTION_MAX, self._portion, self._commit)
 
     with patch.object(StateProcess, "_tick", trusting):
         yield
@@ -107,9 +107,9 @@ def old_ticks_count() -> Iterator[None]:
     """A stale leader's tick takes the partition's clock back."""
     take = StateProcess._tick
 
-    async def back(self: Any, record: Any, time: int, most: int) -> None:
+    async def back(self: Any, record: Any, control: Any) -> None:
         self._held.ledger.clock = 0
-        await take(self, record, time, most)
+        await take(self, record, control)
 
     with patch.object(StateProcess, "_tick", back):
         yield

@@ -153,7 +153,7 @@ async def test_what_a_rival_commits_while_its_partition_is_taken_over_is_publish
         internal=log,
         outward=log.outward,
         urgent=frozenset({NAMES.contacts}),
-        barrier=Barrier(store, log, ManualClock(1), 1, lambda *_: b""),
+        barrier=Barrier(store, log, ManualClock(1), 1),
         committed=lambda *_: None,
         fail=lambda error: pytest.fail(repr(error)),
     )

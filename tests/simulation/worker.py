@@ -15,7 +15,6 @@ from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.ports import OutwardPublisher
 from pipeline.process.barrier import Barrier
 from pipeline.settings import KafkaSettings
-from pipeline.wire.records import Tick, encode_control
 from pipeline.worker.lanes import HandlerFailed, Lanes
 from pipeline.worker.ledger import Batch, Ledger
 from pipeline.worker.options import EARLIEST
@@ -95,7 +94,6 @@ class Worker:
             SimLog(system, self._publisher),
             self.clock,
             system.partitions,
-            lambda time, most: encode_control(Tick(time, most)),
         )
         self.partitions = Partitions(
             topic=NAMES.events,

@@ -75,7 +75,7 @@ class World:
             internal=self.log,
             outward=self.log.outward,
             urgent=frozenset({NAMES.triggers}),
-            barrier=Barrier(self.store, self.log, self.clock, PARTITIONS, lambda *_: b""),
+            barrier=Barrier(self.store, self.log, self.clock, PARTITIONS),
             committed=lambda *_: None,
             fail=fail,
             overtaken=overtaken,
