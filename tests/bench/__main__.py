@@ -5,7 +5,7 @@
     flat         on states up to a million open waits          --contacts --events --runs
     catchup      a long backlog, and a storm of deadlines      --events --storm
     scale        1, 2, 4 workers; 8, 32, 128 partitions        --workers --partitions --cluster
-    profile      where a worker's time goes                    --events
+    profile      where a worker's time goes                    --events --rate --seconds
     guard        fold and decode beside a calibration, for CI  --store
 
 Each but the guard says first what it measures and how. Results are checked before any figure is

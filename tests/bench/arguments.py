@@ -23,9 +23,13 @@ def read_arguments(about: str | None, modes: Collection[str]) -> argparse.Namesp
         "--systems", type=words, default=names, help=f"throughput: of {','.join(names)}"
     )
     parser.add_argument(
-        "--rate", type=positive, help="latency: events a second that are 100 percent"
+        "--rate",
+        type=positive,
+        help="events a second: latency: that are 100 percent; profile: at which it looks",
     )
-    parser.add_argument("--seconds", type=positive, default=60, help="latency: at each rate")
+    parser.add_argument(
+        "--seconds", type=positive, default=60, help="latency, profile: at each rate"
+    )
     parser.add_argument(
         "--contacts",
         type=sizes,

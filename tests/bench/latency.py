@@ -32,7 +32,7 @@ from tests.bench.waiting import until
 SHARES: Final = (0.1, 0.5, 0.8)
 WAIT: Final = 5
 BELATED: Final = 0.4
-_WARM_UP: Final = 1_000
+WARM_UP: Final = 1_000
 """Events, sent in five seconds."""
 _PATIENCE: Final = 60.0
 _LEAD: Final = 1.0
@@ -108,7 +108,7 @@ async def _measured(run: Run, rate: float, seconds: float) -> AsyncIterator[str]
     arrivals, outcome = Arrivals(run), Outcome()
     loads: list[Load] = []
     async with workers(run), following(run, arrivals.take, wait_ms=20):
-        await held(run, arrivals, loads, _WARM_UP / 5, 5.0)
+        await held(run, arrivals, loads, WARM_UP / 5, 5.0)
         for share in SHARES:
             begin, late = await held(run, arrivals, loads, rate * share, seconds)
             if wrong := faults((await read(run, outcome)).found, loads):
@@ -141,6 +141,11 @@ async def held(
 ) -> tuple[float, int]:
     """Send one load in time and wait for all of it; when it began, and the sender's worst delay."""
     begin, load = made_ahead(run, loads, rate, seconds)
+    return begin / 1000, await taken(run, arrivals, load, begin)
+
+
+async def taken(run: Run, arrivals: Arrivals, load: Load, begin: int) -> int:
+    """Send a load that begins then (ms) and wait for all of it; the sender's worst delay, ms."""
     late = await send(run, load, begin)
     limit = 2 * run.wait + _PATIENCE
     if not await until(lambda: arrivals.have(load), limit):
@@ -148,7 +153,7 @@ async def held(
             f"triggers or contacts did not come within {limit:.0f} s of the last call"
         )
     await settled(run, 1.0)
-    return begin / 1000, late
+    return late
 
 
 def made_ahead(run: Run, loads: list[Load], rate: float, seconds: float) -> tuple[int, Load]:
