@@ -1,13 +1,13 @@
 """An anonymousId: a person of its own until the first link, then a signpost (rule 16)."""
 
-from bisect import bisect_left
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from pipeline.domain import erasure, subject
-from pipeline.domain.entities import Device, Link
-from pipeline.domain.events import Event
+from pipeline.domain.entities import Device, Link, Queued
+from pipeline.domain.linking import add
 from pipeline.domain.messages import (
+    Accepted,
     Aliased,
     Answered,
     Ask,
@@ -17,9 +17,9 @@ from pipeline.domain.messages import (
     Erase,
     Handover,
     InLine,
-    Inquired,
     Judged,
     Message,
+    Offered,
     Postponed,
     Previous,
     Recall,
@@ -35,18 +35,32 @@ from pipeline.domain.turn import Turn
 
 Answerable: TypeAlias = Ask | Decided | Recall | subject.News
 
-LINKS_MAX: Final = 256
-"""A device in a shop can see thousands of people; what is older counts for late events alone."""
-
 
 def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
     """Take one message for this device."""
-    if isinstance(message, Did):  # by far the most, so it is asked for first
+    if isinstance(message, Did) and not device.asking:  # by far the most, so it is asked for first
         _receive(device, ref, message, turn)
         return
     match message:
+        case Accepted(user_id, time, message_id, new):
+            link = Link(time, message_id, user_id) if new else None
+            _proceed(device, ref, link, turn, offered=True)
+            _go_on(device, ref, turn)
         case Answered(event, new):
-            _proceed(device, ref, event, turn, new=new)
+            known = event.user_id if new else None
+            link = None if known is None else Link(event.time, event.message_id, known)
+            _proceed(device, ref, link, turn, offered=False)
+            if link is not None:
+                turn.tell(Ref("person", link.user_id), Returned(event))
+            _go_on(device, ref, turn)
+        case _ if device.asking:
+            device.queue.append(Queued(turn.now, message))
+        case _:
+            _take(device, ref, message, turn)
+
+
+def _take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
+    match message:
         case Previous(user_id, time, message_id):
             _previous(device, ref, Link(time, message_id, user_id), turn)
         case Erase():
@@ -61,16 +75,14 @@ def take(device: Device, ref: Ref, message: Message, turn: Turn) -> None:
 
 
 def _receive(device: Device, ref: Ref, did: Did, turn: Turn) -> None:
-    event = did.event
-    if device.asking and not device.erased:
-        device.queue.append(event)
-    elif event.user_id is not None:
-        _take_known(device, did, event.user_id, turn)
+    user_id = did.event.user_id
+    if user_id is not None:
+        _take_known(device, ref, did, user_id, turn)
     else:
         _take_anonymous(device, ref, did, turn)
 
 
-def _take_known(device: Device, did: Did, user_id: str, turn: Turn) -> None:
+def _take_known(device: Device, ref: Ref, did: Did, user_id: str, turn: Turn) -> None:
     """An event with both ids is the person's, and links the device to them."""
     person, event = Ref("person", user_id), did.event
     if device.erased:
@@ -78,22 +90,28 @@ def _take_known(device: Device, did: Did, user_id: str, turn: Turn) -> None:
     elif device.seen.repeats(f"{user_id}\0{event.message_id}", turn.now):
         turn.count("duplicate")
     elif any(link.user_id == user_id for link in device.links):
-        _add(device, Link(event.time, event.message_id, user_id))
+        add(device.links, Link(event.time, event.message_id, user_id))
         turn.tell(person, did)
     else:
         device.asking = True
-        turn.tell(person, Inquired(event))
+        turn.tell(person, Offered(event, None if device.links else _given(device, ref)))
 
 
-def _proceed(device: Device, ref: Ref, event: Event, turn: Turn, *, new: bool) -> None:
-    """The answer is here: link, and take what has been waiting, up to the next question."""
+def _proceed(device: Device, ref: Ref, link: Link | None, turn: Turn, *, offered: bool) -> None:
+    """The answer is here: link if it is to be."""
     device.asking = False
-    if new and event.user_id is not None:
-        _link(device, ref, Link(event.time, event.message_id, event.user_id), turn)
-        turn.tell(Ref("person", event.user_id), Returned(event))
+    if link is not None:
+        _link(device, ref, link, turn, offered=offered)
+    else:
+        subject.visit(Subject(ref, device.profile), turn)  # one may have passed it by meanwhile
+
+
+def _go_on(device: Device, ref: Ref, turn: Turn) -> None:
+    """Take what has been waiting, up to the next question."""
     queue, device.queue = device.queue, []
-    for waiting in queue:
-        _receive(device, ref, Did(waiting), turn)
+    for queued in queue:
+        turn.now = max(turn.now, queued.at)
+        take(device, ref, queued.message, turn)
 
 
 def _take_anonymous(device: Device, ref: Ref, did: Did, turn: Turn) -> None:
@@ -111,45 +129,29 @@ def _take_anonymous(device: Device, ref: Ref, did: Did, turn: Turn) -> None:
         subject.take_event(Subject(ref, device.profile), event, turn)
 
 
-def _link(device: Device, ref: Ref, link: Link, turn: Turn) -> None:
+def _link(device: Device, ref: Ref, link: Link, turn: Turn, *, offered: bool = False) -> None:
     if device.erased:
         turn.count("erased")
         return
     first = not device.links
-    _add(device, link)
+    add(device.links, link)
     if first:
-        _hand_over(device, ref, link.user_id, turn)
+        _hand_over(device, ref, link.user_id, turn, offered=offered)
 
 
-def _add(device: Device, link: Link) -> None:
-    links = device.links
-    place = bisect_left(links, link)
-    if links[place : place + 1] != [link]:
-        links.insert(place, link)
-        if len(links) > LINKS_MAX:
-            _compact(links)
-
-
-def _compact(links: list[Link]) -> None:
-    """Bounds the history: first goes a link between two of the same person, the oldest of them."""
-    while len(links) > LINKS_MAX:
-        inner = range(1, len(links) - 1)
-        del links[next((n for n in inner if _tells_nothing(*links[n - 1 : n + 2])), 1)]
-
-
-def _tells_nothing(before: Link, link: Link, after: Link) -> bool:
-    return before.user_id == link.user_id == after.user_id
-
-
-def _hand_over(device: Device, ref: Ref, user_id: str, turn: Turn) -> None:
-    """The first link hands everything the device did so far to the person."""
-    profile = device.profile
-    if profile.contact(subject.who_is(ref)) is not None:
+def _hand_over(device: Device, ref: Ref, user_id: str, turn: Turn, *, offered: bool) -> None:
+    """The first link hands everything the device did so far to the person, who may have it."""
+    if device.profile.contact(subject.who_is(ref)) is not None:
         turn.say(Contact(subject.who_is(ref), moved=True))
-    profile.devices, profile.handed = [ref.id], [ref.id]
-    turn.tell(Ref("person", user_id), Handover(profile))
+    if not offered:
+        turn.tell(Ref("person", user_id), Handover(_given(device, ref)))
     device.handed_to = user_id
     device.profile = Profile()
+
+
+def _given(device: Device, ref: Ref) -> Profile:
+    """What the device did, as a person takes it."""
+    return replace(device.profile, devices=[ref.id], handed=[ref.id])
 
 
 def _previous(device: Device, ref: Ref, link: Link, turn: Turn) -> None:

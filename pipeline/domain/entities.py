@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
-from pipeline.domain.events import AddressKind, Channel, Event
+from pipeline.domain.events import AddressKind, Channel
 from pipeline.domain.facts import EventRef, Facts
+from pipeline.domain.messages import Message
 from pipeline.domain.outputs import Attempt, Consent, Who
 from pipeline.domain.profile import Profile
 from pipeline.domain.seen import Seen
@@ -29,12 +30,33 @@ class Link(NamedTuple):
     user_id: str
 
 
+class Queued:
+    """A message that has to wait, and the log time (ms) at which it came."""
+
+    __slots__ = ("at", "message")
+
+    def __init__(self, at: int, message: Message) -> None:
+        """For the entity that keeps it."""
+        self.at = at
+        self.message = message
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Queued):
+            return NotImplemented
+        return (self.at, self.message) == (other.at, other.message)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Queued({self.at}, {self.message})"
+
+
 @dataclass(slots=True)
 class Device:
     """An anonymousId. Without a link it is a person of its own; `handed_to` got all it did.
 
-    `links` are in order. `asking`: a person was asked about an event, and `queue` waits for the
-    answer.
+    `links` are in order. `asking`: a person was offered an event and what the device did, and
+    `queue` waits for the answer.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -42,7 +64,7 @@ class Device:
     handed_to: str | None = None
     seen: Seen = field(default_factory=Seen)
     asking: bool = False
-    queue: list[Event] = field(default_factory=list)
+    queue: list[Queued] = field(default_factory=list)
     erased: bool = False
 
     def owner(self, time: int) -> str | None:

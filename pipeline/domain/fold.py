@@ -102,6 +102,8 @@ def visit(entity: Entity, ref: Ref, turn: Turn) -> bool:
 def due(entity: Entity | None) -> int | None:
     """When the entity wants its next tick."""
     match entity:
+        case Device(asking=True):
+            return None  # who is asked may have what it waits for by now
         case Person() | Device():
             return subject.due(entity.profile)
         case Case():

@@ -46,10 +46,10 @@ def who_ref(who: Who) -> Ref:
 
 
 HOPS: Final = 10
-"""The longest way of a consequence, one record a hop. An event comes to a person, goes by way of a
-device that is new to them and back behind what the device hands over, to whoever goes on for that
-person, to the address or the case: six; an alias by way of the directory as long. The rest is for
-persons that were merged several times over."""
+"""The longest way of a consequence, one record a hop. A device offers an event to a person who is
+new to it, that one passes it to whoever goes on for them, the answer lets go what the device kept
+waiting, which goes the same way and on to the address or the case: six; an alias by way of the
+directory as long. The rest is for persons that were merged several times over."""
 
 
 class Position(NamedTuple):
@@ -73,11 +73,34 @@ class Did:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """To a person, from a device that does not know them: an event of both.
+
+    `profile` is what the device did so far, where it has no person yet. To whom the event is new
+    takes both; one that was taken before must not link the device (rule 3). Until the answer the
+    device keeps what comes to it waiting, so that everything is in order of arrival and nothing is
+    decided twice.
+    """
+
+    event: Event
+    profile: Profile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """To a device: what it offered is the person's now, and it is linked; or it is not."""
+
+    user_id: str
+    time: int
+    message_id: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Inquired:
     """To a person, from a device that does not know them: is this event new to you?
 
-    One that was taken before must not link the device (rule 3). Until the answer the device keeps
-    what comes to it waiting, so that everything is in order of arrival.
+    So older versions asked, in two more hops than `Offered`; their logs are still read.
     """
 
     event: Event
@@ -85,7 +108,7 @@ class Inquired:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """To a device: the event it asked about is new, so it links; or it is not."""
+    """To a device: the event it inquired about is new, so it links; or it is not."""
 
     event: Event
     new: bool
@@ -93,7 +116,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """To a person: the event they were asked about, behind what the device hands over."""
+    """To a person: the event that was inquired about, behind what the device hands over."""
 
     event: Event
 
@@ -268,9 +291,9 @@ class EraseCase:
 
 
 Message: TypeAlias = (
-    Did | Inquired | Answered | Returned | Previous | Aliased | Merge | Handover | Noted | Ask
-    | Decided | Recall | Attempted | Recalled | Postponed | Ended | InLine | Judged | LetGo
-    | Claimed | Held | Wipe | Erase | Suppress | EraseCase
+    Did | Offered | Accepted | Inquired | Answered | Returned | Previous | Aliased | Merge
+    | Handover | Noted | Ask | Decided | Recall | Attempted | Recalled | Postponed | Ended | InLine
+    | Judged | LetGo | Claimed | Held | Wipe | Erase | Suppress | EraseCase
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pipeline.domain.entities import Person
 from pipeline.domain.events import Event
 from pipeline.domain.journeys import cancels, case_of
 from pipeline.domain.messages import (
+    Accepted,
     Aliased,
     Answered,
     Ask,
@@ -22,6 +23,7 @@ from pipeline.domain.messages import (
     Merge,
     Message,
     Noted,
+    Offered,
     Postponed,
     Previous,
     Recall,
@@ -51,9 +53,8 @@ def take(person: Person, ref: Ref, message: Message, turn: Turn) -> None:
 
 def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
     match message:
-        case Inquired(event):
-            device = Ref("device", event.anonymous_id or "")
-            turn.tell(device, Answered(event, _is_new(person, event, turn)))
+        case Offered() | Inquired():
+            _meet(person, me, message, turn)
         case Returned(event):
             _do(me, event, turn)
         case Handover(profile):
@@ -72,6 +73,26 @@ def _take(person: Person, me: Subject, message: Message, turn: Turn) -> None:
             _erase(person, me, turn)
         case _:
             raise TypeError(type(message))
+
+
+def _meet(person: Person, me: Subject, message: Offered | Inquired, turn: Turn) -> None:
+    """A device does not know this person: an event that was taken before does not link it."""
+    event, new = message.event, _is_new(person, message.event, turn)
+    _answer(message, turn, new=new)
+    if not new or isinstance(message, Inquired):
+        return
+    if message.profile is not None:
+        subject.join(me, message.profile, turn)
+    _do(me, event, turn)
+
+
+def _answer(message: Offered | Inquired, turn: Turn, *, new: bool) -> None:
+    event = message.event
+    device, user_id = Ref("device", event.anonymous_id or ""), event.user_id or ""
+    if isinstance(message, Offered):
+        turn.tell(device, Accepted(user_id, event.time, event.message_id, new))
+    else:
+        turn.tell(device, Answered(event, new))
 
 
 def _erase(person: Person, me: Subject, turn: Turn) -> None:
@@ -118,9 +139,9 @@ def _take_erased(ref: Ref, message: Message, turn: Turn) -> None:
         case Did(event) | Returned(event):
             turn.count("erased")
             count_for_nobody(event, turn)
-        case Inquired(event):
+        case Offered(event) | Inquired(event):
             turn.count("erased")
-            turn.tell(Ref("device", event.anonymous_id or ""), Answered(event, new=False))
+            _answer(message, turn, new=False)
             count_for_nobody(event, turn)
         case Handover(profile):
             erasure.erase(Subject(ref, profile), turn)

@@ -10,10 +10,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from pipeline.domain import messages
 from pipeline.domain.messages import HOPS, Message, Position, Record, Ref
 from pipeline.domain.versions import Ruling
-from pipeline.wire.events import as_tuple, from_wire, to_wire
+from pipeline.wire.events import as_tuple
+from pipeline.wire.messages import DECODERS, MESSAGES, from_wire, to_wire
 
 VERSION: Final = 2
 OLDEST: Final = 1
@@ -53,42 +53,12 @@ class Enforce:
 
 Control: TypeAlias = Tick | Announce | Enforce
 
-MESSAGES: Final = {
-    "did": messages.Did,
-    "inquired": messages.Inquired,
-    "answered": messages.Answered,
-    "returned": messages.Returned,
-    "previous": messages.Previous,
-    "aliased": messages.Aliased,
-    "merge": messages.Merge,
-    "handover": messages.Handover,
-    "noted": messages.Noted,
-    "ask": messages.Ask,
-    "decided": messages.Decided,
-    "recall": messages.Recall,
-    "attempted": messages.Attempted,
-    "recalled": messages.Recalled,
-    "postponed": messages.Postponed,
-    "ended": messages.Ended,
-    "in_line": messages.InLine,
-    "judged": messages.Judged,
-    "let_go": messages.LetGo,
-    "claimed": messages.Claimed,
-    "held": messages.Held,
-    "wipe": messages.Wipe,
-    "erase": messages.Erase,
-    "suppress": messages.Suppress,
-    "erase_case": messages.EraseCase,
-}
 CONTROLS: Final = {"tick": Tick, "announce": Announce, "enforce": Enforce}
 
 _NAMES: Final[dict[type, str]] = {cls: name for name, cls in (MESSAGES | CONTROLS).items()}
 _Head: TypeAlias = tuple[Ref, Position | None, int | None]
 _encoder: Final = msgspec.msgpack.Encoder(enc_hook=to_wire)
 _envelope: Final = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw, _Head | None])
-_messages: Final[dict[str, msgspec.msgpack.Decoder[Message]]] = {
-    name: msgspec.msgpack.Decoder(cls, dec_hook=from_wire) for name, cls in MESSAGES.items()
-}
 _fields: Final = msgspec.msgpack.Decoder(dict[str, Any])
 _controls: Final[dict[str, msgspec.msgpack.Decoder[Control]]] = {
     name: msgspec.msgpack.Decoder(cls) for name, cls in CONTROLS.items()
@@ -149,4 +119,4 @@ def _decode_other(value: bytes) -> Record | Control:
     to, position, at = head
     if position is not None and position.log.startswith("events/"):
         position = position._replace(depth=HOPS)  # version 1 did not tell
-    return Record(to, position, at, _messages[name].decode(_encoder.encode(message)))
+    return Record(to, position, at, DECODERS[name].decode(_encoder.encode(message)))

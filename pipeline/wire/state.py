@@ -15,7 +15,8 @@ import msgspec
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.messages import HOPS, EntityKind, Ref
 from pipeline.domain.versions import Pause, Ruling
-from pipeline.wire.events import as_tuple, from_wire, to_wire
+from pipeline.wire.events import as_tuple
+from pipeline.wire.messages import from_wire, to_wire
 
 T = TypeVar("T")
 
@@ -80,7 +81,8 @@ def decode_entity(value: bytes) -> tuple[Ref, Entity]:
         _check(version)
         if version == 1 and kind == "device":
             device = msgspec.msgpack.decode(body)
-            device["queue"] = [as_tuple(event) for event in device["queue"]]
+            events = [{"event": as_tuple(event)} for event in device["queue"]]
+            device["queue"] = [(0, "did", _encoder.encode(event)) for event in events]
             body = msgspec.Raw(_encoder.encode(device))
         return Ref(kind, id_), _bodies[kind].decode(body)
     except (msgspec.MsgspecError, KeyError) as error:

@@ -7,11 +7,12 @@ import pytest
 
 from pipeline.domain import consent
 from pipeline.domain.book import FACTS_MAX as MENTIONS_MAX
-from pipeline.domain.device import LINKS_MAX, take
+from pipeline.domain.device import take
 from pipeline.domain.entities import Device
 from pipeline.domain.events import AddressFact, Event, Source
 from pipeline.domain.facts import CANCELS_MAX, STARTS_MAX, Cancel, EventRef, Facts, Start
-from pipeline.domain.messages import Answered, Did, Ref
+from pipeline.domain.linking import LINKS_MAX
+from pipeline.domain.messages import Accepted, Did, Ref
 from pipeline.domain.outputs import Evidence, Who
 from pipeline.domain.profile import (
     EVENT_NAMES_MAX,
@@ -146,7 +147,7 @@ def test_a_device_that_thousands_use_keeps_its_newest_links(people: int) -> None
         page = event(type="page", name="Home", user_id=user, anonymous_id="kiosk")
         turn = Turn(BEGIN + number * MINUTE, Rules())
         take(device, at, Did(page), turn)
-        take(device, at, Answered(page, new=True), turn)
+        take(device, at, Accepted(user, page.time, page.message_id, new=True), turn)
     assert len(device.links) <= LINKS_MAX
     assert device.owner(BEGIN * 2) == f"u{people - 1}"
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain import device as devices
+from pipeline.domain import linking
 from pipeline.domain.entities import Device, Link
 
 times = st.integers(1, 6)
@@ -13,7 +13,7 @@ links = st.builds(Link, times, st.sampled_from(["m1", "m2"]), st.sampled_from(["
 def linked(given_links: list[Link]) -> Device:
     device = Device()
     for link in given_links:
-        devices._add(device, link)
+        linking.add(device.links, link)
     return device
 
 

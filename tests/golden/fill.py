@@ -5,7 +5,9 @@ import types
 from itertools import count
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from pipeline.domain.entities import Queued
 from pipeline.domain.events import Details
+from pipeline.domain.messages import Did
 
 
 class Filler:
@@ -27,6 +29,8 @@ class Filler:
             return {self.fill(args[0]): self.fill(args[1])}
         if origin is tuple:
             return tuple(self.fill(arg) for arg in args if arg is not Ellipsis)
+        if of is Queued:
+            return Queued(self.fill(int), self.fill(Did))
         if of is Details:
             return Details(self.fill(dict[str, object]), self.fill(dict[str, object]))
         if dataclasses.is_dataclass(of) or hasattr(of, "_fields"):

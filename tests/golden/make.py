@@ -7,10 +7,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.domain.entities import Device
+from pipeline.domain.entities import Device, Queued
 from pipeline.domain.events import Event
-from pipeline.domain.messages import Answered, Did, Inquired, Position, Record, Ref, Returned
+from pipeline.domain.messages import (
+    Answered,
+    Did,
+    Inquired,
+    Offered,
+    Position,
+    Record,
+    Ref,
+    Returned,
+)
 from pipeline.wire import records, state
+from pipeline.wire.messages import MESSAGES
 from tests.golden.fill import fill
 
 HERE = Path(__file__).parent
@@ -28,7 +38,7 @@ class Sample(NamedTuple):
 def samples() -> Iterator[Sample]:
     """One of every kind there is."""
     folder = f"records-{records.VERSION}"
-    for name, message in records.MESSAGES.items():
+    for name, message in MESSAGES.items():
         record = Record(
             Ref("person", "u1"), Position("events/7", 41, 3), 1_772_000_000_000, fill(message)
         )
@@ -61,10 +71,12 @@ def _named(value: Any) -> Any:
     match value:
         case Record():
             return value._asdict() | {"message": _named(value.message)}
-        case Did() | Inquired() | Answered() | Returned():
+        case Did() | Offered() | Inquired() | Answered() | Returned():
             return replace(value, event=_named(value.event))
         case (Ref() as ref, Device() as device):
-            return ref, replace(device, queue=[_named(event) for event in device.queue])
+            return ref, replace(device, queue=[_named(queued) for queued in device.queue])
+        case Queued(at=at, message=Did(event)):
+            return _named(event) | {"at": at}
         case Event():
             names = value._asdict() | {"properties": value.properties, "context": value.context}
             return {name: each for name, each in names.items() if name != "details"}
