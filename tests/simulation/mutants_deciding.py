@@ -81,8 +81,8 @@ def marks_by_the_portion() -> Iterator[None]:
     """Marks depend on how the log was cut into portions."""
     collect = Portion._collect
 
-    def counted(self: Any, turn: Any, offset: int, nth: int) -> int:
-        return collect(self, turn, offset, nth + len(self.internal) + len(self.outward))
+    def counted(self: Any, turn: Any, offset: int, nth: int, depth: int = 0) -> int:
+        return collect(self, turn, offset, nth + len(self.internal) + len(self.outward), depth)
 
     with patch.object(Portion, "_collect", counted):
         yield

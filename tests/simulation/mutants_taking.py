@@ -7,7 +7,9 @@ from unittest.mock import patch
 from faust.types import TP
 
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.domain import seen
+from pipeline.domain import device, fold, seen, subject
+from pipeline.domain.entities import Device
+from pipeline.domain.messages import Accepted, Answered, Did
 from pipeline.ports import Change, Mark
 from pipeline.process.holdings import Holdings, Overtaken
 from pipeline.process.portion import Portion
@@ -17,6 +19,14 @@ from pipeline.worker.lanes import Lanes
 from pipeline.worker.ledger import Ledger
 from pipeline.worker.partitions import Partitions
 from tests.simulation.mutant import mutant, nothing, nothing_async
+
+
+class _Unread(dict[str, tuple[int, int]]):
+    """Is written and not looked at."""
+
+    def get(self, *_: Any) -> None:  # type: ignore[override]
+        return None
+
 
 # the commit, and where reading goes on
 
@@ -141,7 +151,42 @@ def gap_asked_for_once_only() -> Iterator[None]:
 @mutant
 def positions_not_compared() -> Iterator[None]:
     """A record that comes again is taken again."""
-    with patch.object(Portion, "_is_new", lambda *_: True):
+    take = Portion.take
+
+    def again(self: Any, *args: Any) -> None:
+        self.ledger.taken = _Unread(self.ledger.taken)
+        take(self, *args)
+
+    with patch.object(Portion, "take", again):
+        yield
+
+
+@mutant
+def offered_is_due() -> Iterator[None]:
+    """A device decides what it has offered, too: the person may have it by now."""
+
+    def due(entity: Any) -> int | None:
+        if isinstance(entity, Device):
+            return subject.due(entity.profile)
+        return asked(entity)
+
+    asked = fold.due
+    with patch.object(fold, "due", due):
+        yield
+
+
+@mutant
+def only_events_wait_for_the_answer() -> Iterator[None]:
+    """What a device is asked while it has offered all it did is answered by what it had."""
+    take = device.take
+
+    def eager(at: Device, ref: Any, message: Any, turn: Any) -> None:
+        if at.asking and not isinstance(message, Did | Accepted | Answered):
+            device._take(at, ref, message, turn)
+        else:
+            take(at, ref, message, turn)
+
+    with patch.object(device, "take", eager):
         yield
 
 
