@@ -21,7 +21,8 @@ from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, specs
 from pipeline.local import Kafka, LocalError, Redis
 from pipeline.ports import Change, Entry, Fenced, Mark
-from pipeline.process.relay import Pace, Relay
+from pipeline.process.pace import Pace
+from pipeline.process.relay import Relay
 from pipeline.settings import KafkaSettings, Names
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]

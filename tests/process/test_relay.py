@@ -12,7 +12,8 @@ from pipeline.adapters.memory_log import MemoryLog, MemoryPublisher
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.ports import Change, Entry, Fenced, LogUnavailable, Mark, Unsettled
 from pipeline.process import outbox
-from pipeline.process.relay import Pace, Relay
+from pipeline.process.pace import Pace
+from pipeline.process.relay import Relay
 from pipeline.settings import Names
 
 NAMES = Names()
@@ -236,8 +237,8 @@ class Flaky(MemoryPublisher):
 async def test_whatever_fails_each_is_published_once(
     world: World, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.process.relay._FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("pipeline.process.relay._LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr("pipeline.process.outward._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("pipeline.process.outward._LONGEST_PAUSE", 0.002)
     monkeypatch.setattr(outbox, "_PAGE", 7)
     chance = random.Random(seed)
     pace = Pace(collect=0.001, trim_outward=0.0, trim=0.0, patience=9.0, most=5)

@@ -10,7 +10,7 @@ from faust.types import TP
 from pipeline.adapters.kafka_batches import send_all
 from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.ports import Entry, Mark, Unsettled
-from pipeline.process import relay
+from pipeline.process import outward
 from pipeline.process.outbox import Outbox
 from pipeline.process.relay import Relay
 from pipeline.settings import Names
@@ -109,13 +109,13 @@ def place_apart() -> Iterator[None]:
 @mutant
 def outward_trimmed_first() -> Iterator[None]:
     """The outward outbox is trimmed before it is published."""
-    publish = relay._OutwardLane._publish
+    publish = outward.OutwardLane._publish
 
     async def hasty(self: Any, entries: Sequence[Entry]) -> None:
         await self._store.trim(self._partition, internal=False, upto=entries[-1].mark)
         await publish(self, entries)
 
-    with patch.object(relay._OutwardLane, "_publish", hasty):
+    with patch.object(outward.OutwardLane, "_publish", hasty):
         yield
 
 

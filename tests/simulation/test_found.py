@@ -14,8 +14,9 @@ from pipeline.domain.events import Source
 from pipeline.domain.messages import Did, Record, Ref
 from pipeline.ports import Change, Entry, Mark, Unsettled
 from pipeline.process.barrier import Barrier
+from pipeline.process.pace import Pace
 from pipeline.process.portion import Place
-from pipeline.process.relay import Pace, Relay
+from pipeline.process.relay import Relay
 from pipeline.process.replay import Logged
 from pipeline.process.state import Overtaken, StateProcess
 from pipeline.settings import Names
