@@ -12,8 +12,10 @@ from faust.types import TP, ConsumerMessage, Message
 from faust.types.transports import TPorTopicSet
 
 from pipeline.worker.ledger import Batch
+from pipeline.worker.logs import logger
 from pipeline.worker.options import EARLIEST
 from pipeline.worker.shared import Shared
+from pipeline.worker.strays import Strays
 from pipeline.worker.thread import BatchThread
 
 WAIT = 0.25  # of a fetch; also how late a lone transaction marker is noticed
@@ -40,6 +42,7 @@ class BatchConsumer(driver.Consumer):
         shared: Shared = transport.shared
         self._hooks, self._fail = shared.hooks, shared.fail
         self._ledger, self._lanes = shared.ledger, shared.lanes
+        self._strays = Strays(shared.ledger, shared.lanes)
         self._options = shared.options
         self._turn = asyncio.Lock()
         self._given_up = 0
@@ -56,6 +59,7 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
             return
+        await self._find_strays()
         active = self._get_active_partitions()
         wanted = self._ledger.wanted(active)
         if not wanted:
@@ -63,14 +67,21 @@ class BatchConsumer(driver.Consumer):
             return
         wait = WAIT if len(wanted) == len(active) else WAIT_WHILE_FULL
         try:
-            fetched = await self._thread.fetch(wanted, wait)
+            fetched = await self._thread.fetch(self._ledger.places(wanted), wait)
         except Exception as exc:
             self._fail(exc)
             raise
-        for tp, epoch, records, following in fetched:
+        for tp, epoch, since, records, following in fetched:
+            if not self._ledger.follows(TP(*tp), epoch, since):
+                continue
             batch = self._ledger.deliver(TP(*tp), epoch, records, following)
             if batch is not None:
                 yield batch.tp, self._message(batch)
+
+    async def _find_strays(self) -> None:
+        for tp, offset in self._strays.look(asyncio.get_running_loop().time()).items():
+            logger().warning("read again", topic=tp.topic, partition=tp.partition, offset=offset)
+            await self.rewind(tp, offset)
 
     async def _wait_for_room(self) -> None:
         self._ledger.room.clear()

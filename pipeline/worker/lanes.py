@@ -52,6 +52,10 @@ class Lanes:
         if tp not in self._tasks:
             self._tasks[tp] = asyncio.create_task(self._work(tp), name=f"lane {tp}")
 
+    def busy(self, tp: TP) -> bool:
+        """Whether something is handled, or waits to be."""
+        return tp in self._tasks
+
     async def _work(self, tp: TP) -> None:
         queue, handle = self._queues[tp], self._handlers[tp.topic]
         try:
@@ -86,7 +90,7 @@ class Lanes:
         ):
             event = queue.popleft()
             batch = cast(Batch, event.value)
-            if self._ledger.runnable(batch):
+            if self._ledger.runnable(batch) and self._ledger.in_turn(batch, len(events)):
                 events.append(event)
                 records += len(batch)
         return events

@@ -3,6 +3,12 @@
 Faust's own bookkeeping guesses from offsets and is wrong at gaps; this one remembers what was
 delivered. Each seek of a partition opens a new *epoch*; a batch of an earlier epoch is stale: it
 is not handled any more and its ack counts for nothing. Used from the app's event loop only.
+
+Between the fetch and its lane Faust may drop a batch, as where a rebalance is over so soon that a
+fetch of before it is still under way. What comes behind must not be handled then: a partition of
+`segment.events` would take it, and drop what was lost as a repetition when it is read again. So
+batches have to come in the order in which they were fetched, without a hole; else the partition
+counts as *lost* until it is begun anew.
 """
 
 import asyncio
@@ -44,10 +50,13 @@ def together(batches: Sequence[Batch]) -> Batch:
 class _Track:
     epoch: int
     safe: int
+    following: int
+    """Where the next fetch goes on."""
     out: deque[Batch] = field(default_factory=deque)
     records: int = 0
     """In `out`."""
     closed: bool = False
+    lost: bool = False
 
 
 class Ledger:
@@ -65,9 +74,21 @@ class Ledger:
     def begin(self, tp: TP, offset: int) -> int:
         """Start (again) at an offset. Returns the epoch its batches will carry."""
         epoch = next(self._epochs)
-        self._tracks[tp] = _Track(epoch, offset)
+        self._tracks[tp] = _Track(epoch, offset, offset)
         self.room.set()
         return epoch
+
+    def places(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        """Of these the epoch, and where the next fetch goes on."""
+        return {tp: (self._tracks[tp].epoch, self._tracks[tp].following) for tp in tps}
+
+    def follows(self, tp: TP, epoch: int, since: int) -> bool:
+        """Whether a fetch went on where the one before it ended; what that one brought is lost if
+        it did not."""
+        track = self._tracks.get(tp)
+        if track is not None and track.epoch == epoch and track.following != since:
+            track.lost = True
+        return track is None or not track.lost
 
     def deliver(self, tp: TP, epoch: int, records: Iterable[Any], following: int) -> Batch | None:
         """Note what a fetch brought; None when there is nothing to hand on."""
@@ -75,6 +96,7 @@ class Ledger:
         if track is None or track.closed or track.epoch != epoch:
             return None  # fetched before a seek or a revocation: it will be read again
         batch = Batch(tp, epoch, records, following)
+        track.following = following
         if batch:
             track.out.append(batch)
             track.records += len(batch)
@@ -104,8 +126,29 @@ class Ledger:
             not self.frozen
             and track is not None
             and not track.closed
+            and not track.lost
             and track.epoch == batch.epoch
         )
+
+    def in_turn(self, batch: Batch, ahead: int) -> bool:
+        """Whether so many batches of its partition are out before this one, which is runnable."""
+        track = self._tracks[batch.tp]
+        track.lost = len(track.out) <= ahead or track.out[ahead] is not batch
+        return not track.lost
+
+    def oldest(self) -> dict[TP, Batch]:
+        """The first batch that is not done, of each partition that has one."""
+        tracks = self._tracks.items()
+        return {tp: track.out[0] for tp, track in tracks if track.out and not track.closed}
+
+    def lose(self, tp: TP) -> None:
+        """The oldest batch of the partition has not come to its lane."""
+        self._tracks[tp].lost = True
+
+    def lost(self) -> dict[TP, int]:
+        """Where to read on, of each partition of which something was lost."""
+        tracks = self._tracks.items()
+        return {tp: track.safe for tp, track in tracks if track.lost and not track.closed}
 
     def wanted(self, tps: Iterable[TP]) -> set[TP]:
         """Those of the partitions that may take another batch."""
@@ -113,7 +156,9 @@ class Ledger:
         return {
             tp
             for tp in tps
-            if (track := tracks.get(tp)) and not track.closed and track.records < self.depth
+            if (track := tracks.get(tp))
+            and not (track.closed or track.lost)
+            and track.records < self.depth
         }
 
     def safe(self, tp: TP) -> int | None:

@@ -7,7 +7,7 @@ them.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from aiokafka.consumer.fetcher import FetchResult
@@ -15,9 +15,15 @@ from faust.types import TP
 
 
 async def take(
-    fetcher: Any, wanted: Collection[TP], timeout: float, most: int
+    fetcher: Any,
+    wanted: Collection[TP],
+    timeout: float,
+    most: int,
+    flowing: Callable[[], bool] = lambda: True,
 ) -> dict[TP, list[Any]]:
     """At most `most` records of each wanted partition; none where none came in time.
+
+    Nothing is taken once they are not `flowing` any more.
 
     Raises what reading a partition failed with, once, and then only where nothing else was read.
     """
@@ -26,6 +32,8 @@ async def take(
     while True:
         if subscriptions.reassignment_in_progress:  # what is there may be of partitions now lost
             await subscriptions.wait_for_assignment()
+        if not flowing():
+            return {}
         taken = _ready(fetcher, wanted, most)
         left = until - loop.time()
         if taken or left <= 0:

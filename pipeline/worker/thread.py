@@ -50,6 +50,8 @@ class Fetched(NamedTuple):
 
     tp: TP
     epoch: int
+    since: int
+    """The position that the fetch before has told."""
     records: list[Any]
     following: int
 
@@ -128,8 +130,12 @@ class BatchThread(AIOKafkaConsumerThread):
 
     # called from the app's loop
 
-    async def fetch(self, wanted: set[TP], timeout: float) -> list[Fetched]:
-        """Records of these partitions, one batch each; empty when none came in time."""
+    async def fetch(self, wanted: Mapping[TP, tuple[int, int]], timeout: float) -> list[Fetched]:
+        """Records of these partitions, one batch each; empty when none came in time.
+
+        With each stand its epoch and where the app thinks that reading stands; what stands
+        elsewhere comes without records.
+        """
         return cast(list[Fetched], await self.call_thread(self._fetch, wanted, timeout))
 
     async def begin(self, places: Mapping[TP, tuple[int, int]]) -> None:
@@ -142,16 +148,20 @@ class BatchThread(AIOKafkaConsumerThread):
 
     # in the thread's loop
 
-    async def _fetch(self, wanted: set[TP], timeout: float) -> list[Fetched]:
+    async def _fetch(self, wanted: Mapping[TP, tuple[int, int]], timeout: float) -> list[Fetched]:
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher  # noqa: SLF001 - this, too, is what Faust does
         if not self.consumer.flow_active:
             return []
+        if strayed := self._strayed(wanted):
+            return strayed
         if consumer._closed or fetcher._closed:  # noqa: SLF001
             raise ConsumerStoppedError
         try:
             with fetcher._subscriptions.fetch_context():  # noqa: SLF001
-                records = await take(fetcher, wanted, timeout, self.shared.options.records)
+                records = await take(
+                    fetcher, wanted, timeout, self.shared.options.records, self._flowing
+                )
         except OffsetOutOfRangeError as exc:
             await self._check_lost(exc.args[0])
             return []
@@ -163,11 +173,23 @@ class BatchThread(AIOKafkaConsumerThread):
         found = []
         for tp in wanted:
             position, epoch = self._position(tp), self._epochs.get(tp)
-            if position is None or epoch is None or position == self._told.get(tp):
+            if position is None or epoch is None or position == (since := self._told[tp]):
                 continue
             self._told[tp] = position
-            found.append(Fetched(tp, epoch, records.get(tp, []), position))
+            found.append(Fetched(tp, epoch, since, records.get(tp, []), position))
         return found
+
+    def _strayed(self, wanted: Mapping[TP, tuple[int, int]]) -> list[Fetched]:
+        """Those of which a fetch has brought something that the app never got."""
+        return [
+            Fetched(tp, epoch, told, [], told)
+            for tp, (epoch, following) in wanted.items()
+            if epoch == self._epochs.get(tp) and (told := self._told[tp]) != following
+        ]
+
+    def _flowing(self) -> bool:
+        """Whether Faust hands on what it is given: in a rebalance it drops it."""
+        return bool(self.consumer.flow_active)
 
     async def _begin(self, places: Mapping[TP, tuple[int, int]]) -> None:
         consumer = self._ensure_consumer()

@@ -11,17 +11,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from pipeline.settings import KafkaSettings
+from pipeline.worker.consumer import BatchConsumer
 from pipeline.worker.lanes import Handler, HandlerFailed
 from pipeline.worker.ledger import Batch
 from pipeline.worker.options import EARLIEST, Hooks, NoHooks, Options
-from pipeline.worker.thread import PositionLost, TopicMissing
+from pipeline.worker.thread import Fetched, PositionLost, TopicMissing
 from pipeline.worker.transport import BatchApp, make_app, run
 from tests.worker.worker_log import Log
 
@@ -381,3 +382,64 @@ async def test_a_broker_out_of_reach_is_an_error() -> None:
     )
     with pytest.raises(KafkaConnectionError):
         await asyncio.wait_for(run(app, asyncio.Event()), 20)
+
+
+class Contiguous(Seen):
+    """Fails where something is handled before what stands in front of it."""
+
+    async def __call__(self, topic: str, partition: int, records: Batch) -> None:
+        following = max(self.offsets[topic, partition], default=-1) + 1
+        for record in records:
+            assert record.offset <= following
+            following = max(following, record.offset + 1)
+        await super().__call__(topic, partition, records)
+
+    def whole(self, topic: str) -> list[list[int]]:
+        return [sorted(set(offsets)) for offsets in self.all_of(topic)]
+
+
+async def _lossy(log: Log, app: BatchApp, seen: Contiguous) -> None:
+    async with running(app) as task:
+        for nth in range(60):
+            await log.write(log.raw, 15, first=15 * nth)
+            await until(lambda: bool(seen.count(log.raw)), task)
+        await until(lambda: seen.whole(log.raw) == numbers(900), task)
+        await until(lambda: sum(app.lag().values()) == 0, task)
+    assert await log.committed(log.raw) == await log.ends(log.raw)
+
+
+async def test_what_faust_drops_is_read_again_before_what_follows(log: Log) -> None:
+    seen, chance = Contiguous(), random.Random(1)
+    app = worker(log, seen)
+    hand_on, dropped = cast(Any, app.consumer).callback, 0
+
+    async def forgetful(message: Any) -> None:
+        nonlocal dropped
+        if chance.random() < 0.3:
+            dropped += 1
+        else:
+            await hand_on(message)
+
+    cast(Any, app.consumer).callback = forgetful
+    await _lossy(log, app, seen)
+    assert dropped > 5
+
+
+async def test_what_was_fetched_for_nobody_is_read_again_before_what_follows(log: Log) -> None:
+    """As where a fetch is cancelled on its way through Faust's thread."""
+    seen, chance = Contiguous(), random.Random(1)
+    app = worker(log, seen)
+    thread, dropped = cast(BatchConsumer, app.consumer)._thread, 0
+    fetch = thread.fetch
+
+    async def forgetful(wanted: Mapping[TP, tuple[int, int]], timeout: float) -> list[Fetched]:
+        nonlocal dropped
+        fetched = await fetch(wanted, timeout)
+        if fetched and chance.random() < 0.3:
+            dropped += 1
+            return []
+        return fetched
+
+    thread.fetch = forgetful  # type: ignore[method-assign]
+    await _lossy(log, app, seen)
+    assert dropped > 5

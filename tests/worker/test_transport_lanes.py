@@ -8,6 +8,7 @@ from faust.types import TP
 
 from pipeline.worker.lanes import Handler, HandlerFailed, Lanes
 from pipeline.worker.ledger import Batch, Ledger
+from pipeline.worker.strays import PATIENCE, Strays
 
 pytestmark = pytest.mark.asyncio
 P0, P1 = TP("t", 0), TP("t", 1)
@@ -220,3 +221,36 @@ async def test_a_seek_in_the_handler_drops_what_waits() -> None:
     await settle()
     assert seen == [0, 1, 0]
     assert bench.ledger.safe(P0) == 1
+
+
+async def test_nothing_is_handled_behind_what_never_came() -> None:
+    seen: list[int] = []
+
+    async def handler(topic: str, partition: int, records: Batch) -> None:
+        seen.extend(record.offset for record in records)
+
+    bench = Bench(handler, together=9)
+    bench.put(P0, 0)
+    bench.ledger.deliver(P0, bench.epochs[P0], [Record(1)], 2)
+    bench.put(P0, 2)
+    await settle()
+    assert seen == [0]
+    assert bench.ledger.lost() == {P0: 1}
+
+
+async def test_what_never_comes_to_its_lane_is_lost_after_a_while() -> None:
+    gate = asyncio.Event()
+
+    async def handler(topic: str, partition: int, records: Batch) -> None:
+        await gate.wait()
+
+    bench = Bench(handler)
+    strays = Strays(bench.ledger, bench.lanes)
+    bench.ledger.deliver(P0, bench.epochs[P0], [Record(0)], 1)
+    bench.put(P1, 0)
+    await settle()
+    assert [strays.look(now) for now in (0.0, PATIENCE, PATIENCE + 0.1)] == [{}, {}, {P0: 0}]
+    assert not bench.ledger.holds(TP("t", 2))
+    bench.epochs[P0] = bench.ledger.begin(P0, 0)
+    assert strays.look(2 * PATIENCE + 9) == {}
+    gate.set()

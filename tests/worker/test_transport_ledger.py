@@ -159,3 +159,33 @@ def test_any_order_of_acks(shape: list[tuple[int, int]], random: Random) -> None
         done.add(i)
         prefix = next((k for k in range(len(batches)) if k not in done), len(batches))
         assert ledger.safe(P0) == (batches[prefix - 1].following if prefix else 0)
+
+
+def test_a_fetch_that_leaves_something_out_makes_the_partition_lost(ledger: Ledger) -> None:
+    epoch = ledger.begin(P0, 0)
+    a = deliver(ledger, P0, epoch, 0, 2)
+    assert ledger.follows(P0, epoch, 2)
+    assert not ledger.follows(P0, epoch, 3)
+    assert not ledger.runnable(a)
+    assert (ledger.lost(), ledger.wanted([P0])) == ({P0: 0}, set())
+    ledger.finish(a)  # it was in hand
+    assert ledger.lost() == {P0: 2}
+    assert ledger.follows(P0, ledger.begin(P0, 2), 2)
+    assert ledger.lost() == {}
+
+
+def test_an_older_epoch_tells_nothing_of_holes(ledger: Ledger) -> None:
+    old = ledger.begin(P0, 0)
+    ledger.begin(P0, 5)
+    assert ledger.follows(P0, old, 99)
+    assert ledger.lost() == {}
+
+
+def test_a_batch_behind_one_that_never_came_is_not_in_turn(ledger: Ledger) -> None:
+    epoch = ledger.begin(P0, 0)
+    a, b, c = (deliver(ledger, P0, epoch, n, 1) for n in range(3))
+    assert ledger.in_turn(a, 0)
+    assert ledger.in_turn(b, 1)
+    ledger.finish(a)
+    assert not ledger.in_turn(c, 0)
+    assert ledger.lost() == {P0: 1}

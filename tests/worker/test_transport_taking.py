@@ -141,3 +141,11 @@ async def test_one_that_is_closed_meanwhile_gives_nothing() -> None:
     for waiter in fetcher._fetch_waiters:
         fetcher._notify(waiter)
     assert await taking == {}
+
+
+async def test_nothing_is_taken_where_it_would_be_dropped() -> None:
+    fetcher = Idle()
+    fetcher.read(P0, 3)
+    assert await take(fetcher, [P0], 0.01, 9, lambda: False) == {}
+    found = await take(fetcher, [P0], 0.01, 9)
+    assert len(found[P0]) == 3
