@@ -54,7 +54,8 @@ def _timeless(book: Json) -> Json:
     for journey in book["journeys"]:
         journey.pop("lateness", None)
         for step in journey["steps"]:
-            step["expires"] = {"30m": "24h"}.get(step["expires"], step["expires"])
+            if step.get("expires") == "30m":
+                step["expires"] = "24h"
     return book
 
 
