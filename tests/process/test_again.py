@@ -154,6 +154,25 @@ async def test_a_zombie_writes_nothing_and_goes_on_from_where_the_store_stands(
     assert zombie.watermark == Mark(len(world.log), 0)
 
 
+async def test_what_was_folded_from_memory_alone_is_refused_like_any_other(world: Folding) -> None:
+    """Nothing had to be read that would have told of the successor: the commit does."""
+    zombie = world.process
+    await zombie.open()
+    world.known("ann")
+    while (stood := zombie.watermark.offset) < len(world.log):
+        await zombie.apply(world.log[stood:])
+    world.again()
+    world.call("ann", event="Signed", properties={"loanId": "ann"})
+    await world.take()
+    before, told = world.entities(), len(world.outputs)
+
+    with pytest.raises(Overtaken):
+        await zombie.apply(world.log[stood:])
+
+    assert zombie.watermark.offset == stood
+    assert (world.entities(), len(world.outputs)) == (before, told)
+
+
 async def test_a_tick_for_many_is_several_commits_that_a_crash_may_part(
     world: Folding, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,13 +15,13 @@ EXPECTED = (StoreUnavailable, LogUnavailable, Fenced, TimeoutError)
 PROFILES: dict[str, tuple[str, ...]] = {
     "quiet": (),
     "crashes": ("crash", "crash", "crash", "rebalance", "restart"),
-    "zombies": ("pause", "pause", "stale_leader", "stale_leader", "rebalance", "crash"),
+    "zombies": ("pause", "pause", "stale_leader", "stale_leader", "rebalance", "crash", "stray"),
     "forgetful": ("rollback", "rollback", "failover", "crash", "lost"),
     "brokers": ("kafka", "kafka", "lost", "slow", "crash", "normalize"),
     "clocks": ("clock", "clock", "pause", "rebalance", "normalize"),
     "everything": (
         "crash", "crash", "pause", "rollback", "failover", "lost", "kafka", "slow", "rebalance",
-        "restart", "clock", "normalize", "stale_leader",
+        "restart", "clock", "normalize", "stale_leader", "stray",
     ),
 }  # fmt: skip
 
@@ -196,6 +196,11 @@ class Faults:
         self.counts["rebalance"] += 1
         self.system.note("group", "rebalances")
         self.system.group.rebalance()
+
+    def _stray(self) -> None:
+        """Faust drops what was fetched, before it comes to its lane."""
+        self.counts["stray"] += 1
+        self.system.strays += self.system.rng.choice([1, 1, 3])
 
     def _rollback(self) -> None:
         """The same server comes back as it was some seconds ago."""

@@ -18,6 +18,7 @@ from pipeline.settings import Names
 from pipeline.worker.lanes import Lanes
 from pipeline.worker.ledger import Ledger
 from pipeline.worker.partitions import Partitions
+from pipeline.worker.strays import Strays
 from tests.simulation.mutant import mutant, nothing, nothing_async
 
 
@@ -208,6 +209,16 @@ def normalize_commits_first() -> Iterator[None]:
         put(self, event)
 
     with patch.object(Lanes, "put", early):
+        yield
+
+
+@mutant
+def strays_are_forgotten() -> Iterator[None]:
+    """What Faust drops is not read again before what stands behind it is handled."""
+    with (
+        patch.object(Ledger, "in_turn", lambda *_: True),
+        patch.object(Strays, "look", lambda *_: {}),
+    ):
         yield
 
 

@@ -167,7 +167,7 @@ class _Run:
 
     def _calm(self) -> bool:
         """Nothing is on its way; looked at before each jump of the clock."""
-        if self._pending or self.faults.mending:
+        if self._pending or self.faults.mending or any(w.reads for w in self.faults.workers):
             return False
         return not unsettled(self.system)
 

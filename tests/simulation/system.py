@@ -69,8 +69,10 @@ class System:
         self.normalizer = Normalizer(partitions, "US", NAMES.events, NAMES.dead_letters)
         self.normalize_gate = Gate()
         self.restless = Gate(shut=True)
-        """Open since something happened to Redis."""
+        """Open since something happened to Redis, or to what was fetched."""
         self.largest_fetch = 50
+        self.strays = 0
+        """So many batches are lost between the fetch and their lane."""
         self.lines: list[tuple[float, str, str]] = []
         self.failures: list[tuple[str, BaseException]] = []
         self.before_tick: Callable[[Process], None] | None = None

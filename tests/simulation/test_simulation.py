@@ -34,6 +34,10 @@ RARE = {
     " the one that a decision hangs on, and be late",
     "later_versions_know_no_cancel": "one seed in 10,000; process/test_open_waits.py: a start must"
     " come late, and a version between its cancel and it",
+    "overtaken_is_ignored": "what was refused is what the other owner has committed, so the same"
+    " comes of it, until the audit goes back; process/test_again.py",
+    "offered_is_due": "domain/test_offers.py: a tick must meet a device between an offer and its"
+    " answer, and what it waits for be due by then",
     "pause_keeps_what_it_held": "process/test_pause.py: an attempt must meet a pause at its"
     " address, and the resume come before its best-before",
 }

@@ -19,6 +19,7 @@ from pipeline.worker.lanes import HandlerFailed, Lanes
 from pipeline.worker.ledger import Batch, Ledger
 from pipeline.worker.options import EARLIEST
 from pipeline.worker.partitions import Partitions
+from pipeline.worker.strays import Strays
 from pipeline.worker.worker import AUDIT_SECONDS
 from tests.simulation.group import GROUP
 from tests.simulation.kafka import Record
@@ -72,6 +73,11 @@ class Worker:
     def leads(self) -> bool:
         return self.process.alive and hasattr(self, "partitions") and self.partitions.leading
 
+    @property
+    def reads(self) -> bool:
+        """Whether something that it has fetched is not done, or lost."""
+        return self.process.alive and hasattr(self, "_ledger") and bool(self._ledger.oldest())
+
     # life
 
     async def _run(self) -> None:
@@ -109,6 +115,7 @@ class Worker:
         )
         handlers = {NAMES.raw: self._normalize, NAMES.events: self._apply}
         self._lanes = Lanes(self._ledger, handlers, 90.0, self.fail, TOGETHER)
+        self._strays = Strays(self._ledger, self._lanes)
         auditing = asyncio.create_task(self._audit())
         await self._join()
         await self._stop.wait()
@@ -151,6 +158,8 @@ class Worker:
             while True:
                 await asyncio.sleep(AUDIT_SECONDS)
                 await self.system.restless.wait()
+                for tp, offset in self._strays.look(asyncio.get_running_loop().time()).items():
+                    await self._rewind(tp, offset)
                 for tp in list(self._places):
                     self.poke(tp)
                 self._commit_later()
@@ -199,7 +208,11 @@ class Worker:
             following = records[-1].offset + 1
             self._places[tp] = (following, epoch)
             batch = self._ledger.deliver(tp, epoch, records, following)
-            if batch is not None:
+            if batch is not None and system.strays:
+                system.strays -= 1
+                system.restless.open()
+                system.note(self.name, f"loses {batch}")
+            elif batch is not None:
                 self._lanes.put(Delivery(batch, self._finish))  # type: ignore[arg-type]
         self.poke(tp)
 
