@@ -39,12 +39,17 @@ PHONE = re.compile(r"\+1212555010(\d)")
 
 
 def histories(seeds: range) -> dict[str, tuple[Json, Json]]:
-    """By name, rulebook and case of each that needs no identity.yaml of its own and no erasure."""
+    """By name, rulebook and case of each that needs no identity.yaml of its own, no erasure and no
+    dates, which stand in the past here.
+    """
     found = {}
     for profile in PROFILES:
         for seed in seeds:
             book, case = generate(seed, profile)
-            if "identity" not in book and not any("erase" in event for event in case["events"]):
+            steps = [step for journey in book["journeys"] for step in journey["steps"]]
+            dated = any("until" in step for step in steps)
+            erased = any("erase" in event for event in case["events"])
+            if not ("identity" in book or dated or erased):
                 name = f"{profile[0]}{seed}"
                 found[name] = _own(_timeless(book), name), _own(_at_once(case), name)
     return found
@@ -132,7 +137,7 @@ def _shifted(value: Any, by: int) -> Any:
 
 def _book(found: dict[str, tuple[Json, Json]]) -> dict[str, str]:
     files = {
-        f"journeys/{journey['journey']}.yaml": yaml.safe_dump(journey)
+        f"journeys/{journey['journey']}.yaml": yaml.safe_dump(journey, sort_keys=False)
         for book, _ in found.values()
         for journey in book["journeys"]
     }
