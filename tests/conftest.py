@@ -1,6 +1,7 @@
 """For all tests."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,10 @@ from tests.redis_cluster import Cluster, running
 # how long an example takes says something of the machine, not of the claim
 settings.register_profile("pipeline", deadline=None)
 settings.load_profile("pipeline")
+
+# a shell that runs the tests in the background has them ignore Ctrl-C, and they their children
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

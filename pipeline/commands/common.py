@@ -55,14 +55,6 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(coroutine)
 
 
-def going_on() -> None:
-    """Raises `CancelledError` where this task was cancelled, as by Ctrl-C, and a client that it
-    waited for has swallowed that."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 def print_json(value: object) -> None:
     """One machine line."""
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline.adapters.kafka_log import KafkaLog
 from pipeline.adapters.topics import Topics, specs
-from pipeline.commands.common import CHECK_FAILED, Failure, going_on
+from pipeline.commands.common import CHECK_FAILED, Failure
 from pipeline.commands.reach import Reach, reach
 from pipeline.local import Addresses, parts
 from pipeline.local.part import last_words
@@ -55,17 +55,12 @@ async def system(
 
     `ports` gives a worker's HTTP port by its number; None: a free one.
     """
-
-    def step(text: str) -> None:
-        going_on()
-        say(text)
-
     document = load_document(rulebook)
     async with AsyncExitStack() as stack:
         given = (settings.kafka.servers, settings.redis_url)
         what = [name for name, value in zip(("broker", "Redis"), given, strict=True) if not value]
         if what:
-            step(f"starting {' and '.join(what)}")
+            say(f"starting {' and '.join(what)}")
         addresses = await stack.enter_async_context(
             parts(
                 bootstrap_servers=settings.kafka.servers,
@@ -75,12 +70,12 @@ async def system(
             )
         )
         found = _with(settings, addresses, say)
-        step("creating topics")
+        say("creating topics")
         await Topics(found.kafka).create(specs(found.names, found.partitions))
         opened = await stack.enter_async_context(reach(found))
         log = await opened.log()
-        await _enforce(opened, log, document, step)
-        step(f"starting {workers} worker{'s' if workers > 1 else ''}")
+        await _enforce(opened, log, document, say)
+        say(f"starting {workers} worker{'s' if workers > 1 else ''}")
         started = [
             Worker(_environment(found), port=ports(number), say=say) for number in range(workers)
         ]
