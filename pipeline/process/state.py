@@ -19,14 +19,7 @@ from pipeline.process.portion import Aside, Missing, Oversized, Place, Portion
 from pipeline.process.shelf import RulesOf, put_in_force
 from pipeline.process.ticks import Passing, tick
 from pipeline.process.visits import visit
-from pipeline.wire.records import (
-    Announce,
-    Control,
-    Enforce,
-    Tick,
-    UnreadableRecord,
-    decode,
-)
+from pipeline.wire.records import Announce, Control, Enforce, Tick, UnreadableRecord, decode
 from pipeline.wire.state import SHELF_KEY, encode_own
 
 __all__ = ["Committed", "Halted", "Overtaken", "StateProcess"]
