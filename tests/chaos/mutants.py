@@ -6,10 +6,18 @@ from typing import Any, Final
 from pipeline.adapters.kafka_publishers import PlainPublisher, TransactionalPublisher
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.bootstrap import Parts
+from pipeline.domain.messages import Record
 from pipeline.process.barrier import Barrier
 from pipeline.process.portion import Portion
 from pipeline.process.state import StateProcess
 from pipeline.worker.partitions import Partitions
+
+
+def _replace(owner: type, name: str, broken: Callable[..., Any]) -> None:
+    """For the rest of the process; what is replaced has to be there, else nothing is broken."""
+    if name not in vars(owner):
+        raise AttributeError(f"{owner.__name__} has no {name} of its own")
+    setattr(owner, name, broken)
 
 
 def _no_fence() -> None:
@@ -18,7 +26,7 @@ def _no_fence() -> None:
     def outward(self: Parts, _: int) -> PlainPublisher:
         return PlainPublisher(self.publisher)
 
-    setattr(Parts, "outward", outward)  # noqa: B010
+    _replace(Parts, "outward", outward)
 
 
 def _forget_place() -> None:
@@ -29,7 +37,7 @@ def _forget_place() -> None:
         await inner(self)
         self._place = None
 
-    setattr(TransactionalPublisher, "open", opened)  # noqa: B010
+    _replace(TransactionalPublisher, "open", opened)
 
 
 def _no_compare() -> None:
@@ -39,7 +47,7 @@ def _no_compare() -> None:
     async def commit(self: RedisStore, partition: int, _: Any, change: Any) -> bool:
         return await inner(self, partition, await self.watermark(partition), change)
 
-    setattr(RedisStore, "commit", commit)  # noqa: B010
+    _replace(RedisStore, "commit", commit)
 
 
 def _clock() -> None:
@@ -51,8 +59,8 @@ def _clock() -> None:
     async def settled(self: Barrier) -> Any:
         return await self._store.progress(self._partitions)
 
-    setattr(Barrier, "_normalized", normalized)  # noqa: B010
-    setattr(Barrier, "_settled", settled)  # noqa: B010
+    _replace(Barrier, "_normalized", normalized)
+    _replace(Barrier, "_settled", settled)
 
 
 def _committed_offsets() -> None:
@@ -64,17 +72,21 @@ def _committed_offsets() -> None:
     def see_gap(_: StateProcess) -> None:
         return
 
-    setattr(Partitions, "positions", positions)  # noqa: B010
-    setattr(StateProcess, "_see_gap", see_gap)  # noqa: B010
+    _replace(Partitions, "positions", positions)
+    _replace(StateProcess, "_see_gap", see_gap)
 
 
 def _no_dedupe() -> None:
     """What another partition has sent twice is taken twice."""
 
-    def is_new(*_: Any) -> bool:
-        return True
+    inner = Portion.take
 
-    setattr(Portion, "_is_new", is_new)  # noqa: B010
+    def take(self: Portion, record: Record, offset: int, log_time: int) -> None:
+        if record.position is not None:
+            self.ledger.taken.pop(record.position.log, None)
+        inner(self, record, offset, log_time)
+
+    _replace(Portion, "take", take)
 
 
 MUTANTS: Final[Mapping[str, Callable[[], None]]] = {

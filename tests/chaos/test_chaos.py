@@ -1,10 +1,14 @@
 """A minute of everything, and the oracle on its own."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.local import LocalError
 from tests.chaos.__main__ import show
 from tests.chaos.faults import USUAL
+from tests.chaos.mutants import MUTANTS
 from tests.chaos.oracle import Published, judge
 from tests.chaos.run import Plan, run
 from tests.e2e.load import LOAN, Json, Wait
@@ -62,6 +66,17 @@ def test_what_came_too_late_to_kafka_proves_only_that_nothing_is_doubled() -> No
     assert judge(waits, set(), once, {PLACE}).good
     twice = Published([trigger(), trigger()], [], [decision()])
     assert judge(waits, set(), twice, {PLACE}).count("doubled") == 1
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_what_a_mutant_replaces_is_there(name: str) -> None:
+    done = subprocess.run(  # it stays broken: a process of its own
+        [sys.executable, "-c", f"from tests.chaos.mutants import MUTANTS; MUTANTS['{name}']()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
