@@ -20,7 +20,7 @@ from tests.bench.backlog import SPAN, Figures, backlog
 from tests.bench.driving import WrongResult
 from tests.bench.figures import aligned, sampled, settled_part, slope
 from tests.bench.generator import Load
-from tests.bench.latency import WAIT
+from tests.bench.holding import WAIT
 from tests.bench.stage import Stage, run_of
 from tests.bench.storm import storm
 from tests.bench.systems import OURS

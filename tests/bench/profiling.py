@@ -17,11 +17,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.bench import job, latency
+from tests.bench import holding, job
 from tests.bench.backlog import Draining, backlog, patience
 from tests.bench.driving import WrongResult, put_in_force, send, workers
 from tests.bench.generator import Load
-from tests.bench.latency import WARM_UP, Arrivals, held, made_ahead, taken
+from tests.bench.holding import WARM_UP, Arrivals, held, made_ahead, taken
 from tests.bench.measure import watched
 from tests.bench.outcome import following
 from tests.bench.stacks import parsed, told
@@ -37,7 +37,7 @@ async def main(stage: Stage, given: Namespace) -> bool:
     if not PY_SPY.exists():
         print("py-spy is not installed in .cache/bench: run `make bench`")
         return False
-    async with run_of(stage, OURS, 0, wait=latency.WAIT if given.rate else job.WAIT) as run:
+    async with run_of(stage, OURS, 0, wait=holding.WAIT if given.rate else job.WAIT) as run:
         try:
             if given.rate:
                 used = await _steady(run, given.rate, given.seconds)

@@ -10,7 +10,8 @@ from tests.bench.driving import WrongResult, put_in_force, send, workers
 from tests.bench.expected import faults
 from tests.bench.figures import aligned
 from tests.bench.generator import Load
-from tests.bench.latency import HEAD, Arrivals, made_ahead, row
+from tests.bench.holding import Arrivals, made_ahead
+from tests.bench.latency import HEAD, row
 from tests.bench.outcome import Outcome, caught_up, following, read
 from tests.bench.parked import JOURNEY, chunks, deadlines, identities, waits
 from tests.bench.stage import Run

@@ -67,7 +67,7 @@ async def once(
     return figures
 
 
-async def sustained(stage: Stage, events: int) -> float | None:
+async def catchup_rate(stage: Stage, events: int) -> float | None:
     """Our rate in catch-up, the median of three runs; None where a result was wrong."""
     measured = [await once(stage, OURS, nth, events) for nth in range(3)]
     rates = sorted(figures.rate for figures in measured if figures)
