@@ -24,8 +24,9 @@ from pipeline.adapters.kafka_connection import Connection, LogEnds
 from pipeline.adapters.kafka_offsets import GroupOffsets
 from pipeline.adapters.kafka_reader import KafkaReader
 from pipeline.adapters.kafka_transactions import place_of
+from pipeline.names import Names
 from pipeline.ports import Bounds, Mark
-from pipeline.settings import KafkaSettings, Names
+from pipeline.settings import KafkaSettings
 
 _NO_ID = bytes(16)
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from pipeline.adapters.kafka_connection import Connection, LogEnds
 from pipeline.adapters.kafka_offsets import GroupOffsets
+from pipeline.names import Names
 from pipeline.ports import Entry, InternalPublisher, Mark
-from pipeline.settings import Names
 
 _NOWHERE: Final = Mark(0, 0)
 

@@ -26,8 +26,9 @@ from pipeline.adapters.kafka_client import (
     translated,
 )
 from pipeline.adapters.kafka_offsets import Committed, GroupOffsets
+from pipeline.names import Names
 from pipeline.ports import MAX_RECORD, Entry, Fenced, LogUnavailable, Mark, Unsettled
-from pipeline.settings import KafkaSettings, Names
+from pipeline.settings import KafkaSettings
 
 TRANSACTION_SECONDS: Final = 10.0
 """When the broker aborts a transaction that nobody ends: so long readers may wait for it."""

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from pipeline.names import Names
 from pipeline.ports import Bounds, Clock, Entry, Fenced, Mark, Unsettled
-from pipeline.settings import Names
 
 
 class Record(NamedTuple):

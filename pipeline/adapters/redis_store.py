@@ -15,8 +15,8 @@ from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_outbox import entries_of, id_mark, items, mark_id
 from pipeline.adapters.redis_retrying import Retrying
 from pipeline.adapters.redis_script import Script
+from pipeline.names import Names
 from pipeline.ports import TOGETHER, Change, Entry, Mark, Progress
-from pipeline.settings import Names
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline.adapters.kafka_client import client_args, translated
+from pipeline.names import Names
 from pipeline.ports import MAX_RECORD, LogUnavailable
-from pipeline.settings import KafkaSettings, Names
+from pipeline.settings import KafkaSettings
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _FOR_EVER: Final = "-1"

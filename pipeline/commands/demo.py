@@ -15,7 +15,8 @@ from pipeline.commands.sample import FOLDER, due_samples, read_samples
 from pipeline.commands.system import System, check_alive, system
 from pipeline.commands.tables import console, line
 from pipeline.domain.times import MINUTE
-from pipeline.settings import Names, Settings
+from pipeline.names import Names
+from pipeline.settings import Settings
 
 PARTITIONS: Final = 8
 """Enough to show that entities are spread; few, so that the demo starts quickly."""

@@ -16,7 +16,7 @@ from pipeline.commands.common import (
 if TYPE_CHECKING:
     from pipeline.commands.people import Found
     from pipeline.commands.reach import Reach
-    from pipeline.domain.messages import Ref
+    from pipeline.domain.refs import Ref
     from pipeline.settings import Settings
 
 _WAIT_MS: Final = 10_000
@@ -89,7 +89,8 @@ def _what_happens(id_: str, found: "Found | None") -> str:
 async def _erase(settings: "Settings", id_: str, target: "Ref | None") -> dict[str, Any]:
     from pipeline.commands.people import People
     from pipeline.commands.reach import reach
-    from pipeline.domain.messages import Erase, Record, Ref
+    from pipeline.domain.messages import Erase, Record
+    from pipeline.domain.refs import Ref
     from pipeline.wire.records import encode
     from pipeline.wire.state import partition_of
 

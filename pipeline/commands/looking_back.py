@@ -15,7 +15,7 @@ from pipeline.commands.raw_events import RawEvents
 from pipeline.commands.stories import Pile, Story
 from pipeline.domain.events import CHANNEL_KIND
 from pipeline.domain.ids import key_text
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules
 from pipeline.process.shelf import rules_of

@@ -10,9 +10,10 @@ from pipeline.commands.open_waits import OpenStep
 from pipeline.commands.people import Found
 from pipeline.domain import fold, subject
 from pipeline.domain.entities import Device, Entity, Person
-from pipeline.domain.messages import Ask, Ref
+from pipeline.domain.messages import Ask
 from pipeline.domain.outputs import Decision, Trigger
 from pipeline.domain.profile import Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.subject import Subject
 from pipeline.domain.times import format_instant
 from pipeline.domain.turn import Rules, Turn

@@ -8,8 +8,8 @@ from pipeline.commands.open_waits import OpenStep, open_steps
 from pipeline.commands.past import Past
 from pipeline.commands.reach import read_entity
 from pipeline.domain.entities import Address, Case, Device, Entity, Person
-from pipeline.domain.messages import Ref
 from pipeline.domain.profile import KINDS, Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules
 from pipeline.wire.contact_points import read_email, read_phone

@@ -12,7 +12,7 @@ from pipeline.process.history import Came, read_output
 from pipeline.process.tally import Tally
 
 if TYPE_CHECKING:
-    from pipeline.settings import Names
+    from pipeline.names import Names
 
 _INSTANT: Final[Mapping[str, str]] = {
     "trigger": "firedAt",

@@ -8,7 +8,8 @@ from pipeline.domain import rulings
 from pipeline.domain.entities import Case
 from pipeline.domain.facts import Settled, Start
 from pipeline.domain.ids import trigger_id
-from pipeline.domain.messages import Ask, Decided, EraseCase, Message, Noted, Recall, Ref
+from pipeline.domain.messages import Ask, Decided, EraseCase, Message, Noted, Recall
+from pipeline.domain.refs import Ref
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time, review
 from pipeline.domain.rulings import look, rule
 from pipeline.domain.schedule import steps_of

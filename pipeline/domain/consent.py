@@ -18,9 +18,10 @@ from pipeline.domain.claims import (
 )
 from pipeline.domain.events import CHANNEL_KIND, AddressKind, Event
 from pipeline.domain.facts import EventRef
-from pipeline.domain.messages import Claimed, Ref
+from pipeline.domain.messages import Claimed
 from pipeline.domain.outputs import Evidence, Who
 from pipeline.domain.profile import Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.times import DAY, FUTURE_TOLERANCE
 from pipeline.domain.turn import Turn
 from pipeline.domain.weighing import NOBODY, evidence

@@ -23,13 +23,13 @@ from pipeline.domain.messages import (
     Postponed,
     Previous,
     Recall,
-    Ref,
     Returned,
     Suppress,
 )
 from pipeline.domain.outputs import Contact
 from pipeline.domain.person import count_for_nobody
 from pipeline.domain.profile import Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
 

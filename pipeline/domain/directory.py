@@ -5,7 +5,8 @@ here one after the other, and the second finds that they are one already.
 """
 
 from pipeline.domain.entities import Node
-from pipeline.domain.messages import Aliased, Merge, Message, Ref
+from pipeline.domain.messages import Aliased, Merge, Message
+from pipeline.domain.refs import Ref
 from pipeline.domain.turn import Turn
 
 

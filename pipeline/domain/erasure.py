@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from pipeline.domain.entities import Person
 from pipeline.domain.facts import Facts
-from pipeline.domain.messages import Ask, EraseCase, Postponed, Recalled, Ref, Suppress, Wipe
+from pipeline.domain.messages import Ask, EraseCase, Postponed, Recalled, Suppress, Wipe
 from pipeline.domain.outputs import Contact, Who, decision_on
 from pipeline.domain.profile import KINDS, Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.reviews import Verdict
 from pipeline.domain.subject import Subject, decision
 from pipeline.domain.turn import Turn

@@ -6,7 +6,7 @@ from pipeline.domain.caps import FIRED_MAX
 from pipeline.domain.entities import Address, Cause, Held, OpenTrigger
 from pipeline.domain.events import Channel
 from pipeline.domain.facts import EventRef
-from pipeline.domain.messages import Ended, Judged, Postponed, Recalled, who_ref
+from pipeline.domain.messages import Ended, Judged, Postponed, Recalled
 from pipeline.domain.outputs import (
     PAUSED,
     Attempt,
@@ -19,6 +19,7 @@ from pipeline.domain.outputs import (
     Trigger,
     decision_on,
 )
+from pipeline.domain.refs import who_ref
 from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Turn
 

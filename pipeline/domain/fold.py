@@ -4,8 +4,9 @@ from pipeline.domain import address, case, device, directory, person, subject
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
 from pipeline.domain.events import Event
 from pipeline.domain.ids import usable_id
-from pipeline.domain.messages import Did, Message, Ref, destination
+from pipeline.domain.messages import Did, Message
 from pipeline.domain.outputs import Refused
+from pipeline.domain.refs import Ref, destination
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pipeline.domain.events import Event
 from pipeline.domain.facts import Cancel, EventRef, Start
 from pipeline.domain.ids import at_path, digest, key_text
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.domain.rules import Journey, Pattern
 from pipeline.domain.schedule import dates_of
 from pipeline.domain.turn import Turn

@@ -8,9 +8,10 @@ from pipeline.domain.caps import Caps, Queued
 from pipeline.domain.events import CHANNEL_KIND
 from pipeline.domain.facts import Start
 from pipeline.domain.ids import at_path, fraction, trigger_id
-from pipeline.domain.messages import Attempted, InLine, Ref, who_ref
+from pipeline.domain.messages import Attempted, InLine
 from pipeline.domain.outputs import Attempt, Gate, GateName, LimitOf, Room, Who, decision_on
 from pipeline.domain.profile import Profile, Sent
+from pipeline.domain.refs import Ref, who_ref
 from pipeline.domain.rules import Condition, Holdout, Journey, Step
 from pipeline.domain.schedule import deadline, variant_of
 from pipeline.domain.shadow import is_shadow, outside

@@ -13,37 +13,7 @@ from pipeline.domain.events import AddressKind, Channel, Event
 from pipeline.domain.facts import Cancel, EventRef, Start
 from pipeline.domain.outputs import Attempt, Decision, Who
 from pipeline.domain.profile import Profile
-
-EntityKind: TypeAlias = Literal["person", "device", "address", "case", "directory", "nobody"]
-
-
-class Ref(NamedTuple):
-    """An entity: a person by userId, a device by anonymousId, an address by itself, a case by the
-    digest of journey and key, the directory's nodes by userId.
-    """
-
-    kind: EntityKind
-    id: str
-
-
-def destination(event: Event) -> Ref:
-    """Where an event goes first: the device it names, else the person, else nobody.
-
-    A device sees all its events in order of arrival, so that a link stands before what follows it.
-    """
-    if event.anonymous_id is not None:
-        return Ref("device", event.anonymous_id)
-    if event.user_id is not None:
-        return Ref("person", event.user_id)
-    return Ref("nobody", event.message_id)
-
-
-def who_ref(who: Who) -> Ref:
-    """The entity that records name so: a person by userId, a device by anonymousId."""
-    if who.user_id is not None:
-        return Ref("person", who.user_id)
-    return Ref("device", who.anonymous_id or "")
-
+from pipeline.domain.refs import Ref
 
 HOPS: Final = 10
 """The longest way of a consequence, one record a hop. A device offers an event to a person who is

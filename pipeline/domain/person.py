@@ -27,12 +27,12 @@ from pipeline.domain.messages import (
     Postponed,
     Previous,
     Recall,
-    Ref,
     Returned,
     Suppress,
 )
 from pipeline.domain.outputs import Contact
 from pipeline.domain.profile import KINDS, Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.subject import Subject
 from pipeline.domain.turn import Turn
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from pipeline.domain.judging import send
-from pipeline.domain.messages import Ended, LetGo, Ref
+from pipeline.domain.messages import Ended, LetGo
 from pipeline.domain.outputs import PAUSED, Attempt, Gate, Who, decision_on
 from pipeline.domain.profile import Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.times import MINUTE
 from pipeline.domain.turn import Turn
 

@@ -20,10 +20,10 @@ from pipeline.domain.messages import (
     Noted,
     Postponed,
     Recalled,
-    Ref,
 )
 from pipeline.domain.outputs import Contact, Decision, Happening, Who, decision_on
 from pipeline.domain.profile import KINDS, Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.reviews import Review, Verdict, forget, pass_time
 from pipeline.domain.rulings import look, rule
 from pipeline.domain.schedule import deadline, first_step, steps_of, variant_of

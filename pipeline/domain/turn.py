@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from pipeline.domain.entities import Entity, Node
 from pipeline.domain.events import Event
-from pipeline.domain.messages import Message, Ref
+from pipeline.domain.messages import Message
 from pipeline.domain.outputs import Output
+from pipeline.domain.refs import Ref
 from pipeline.domain.rules import NO_RULES, ByEvent, Journey, Rulebook
 from pipeline.domain.versions import Versions
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.domain.entities import Entity
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.domain.turn import Rules
 from pipeline.ports import Change, Mark, Store
 from pipeline.process.portion import Place

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from pipeline.domain.events import Event, Source
-from pipeline.domain.messages import Did, destination
+from pipeline.domain.messages import Did
+from pipeline.domain.refs import destination
 from pipeline.ports import MAX_RECORD, Entry, Mark
 from pipeline.wire.records import encode_message
 from pipeline.wire.segment import Decoded, Rejected, decode

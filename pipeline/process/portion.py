@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 
 from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
-from pipeline.domain.messages import Position, Record, Ref
+from pipeline.domain.messages import Position, Record
 from pipeline.domain.outputs import Decision, Output, Retraction, Trigger
+from pipeline.domain.refs import Ref
 from pipeline.domain.shadow import is_shadow
 from pipeline.domain.turn import Rules, Turn
 from pipeline.ports import MAX_RECORD, Change, Entry, Mark

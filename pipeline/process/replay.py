@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.domain.messages import Erase, Record
+from pipeline.domain.refs import Ref
 from pipeline.domain.versions import Ruling
 from pipeline.ports import Entry, Store
 from pipeline.process.normalize import Normalizer

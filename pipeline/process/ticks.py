@@ -6,7 +6,7 @@ A tick can't be put aside: all that was due at it would be lost with it.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.ports import Mark
 from pipeline.process.holdings import Holdings
 from pipeline.process.portion import Portion

@@ -10,7 +10,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from pipeline.domain.messages import HOPS, Message, Position, Record, Ref
+from pipeline.domain.messages import HOPS, Message, Position, Record
+from pipeline.domain.refs import Ref
 from pipeline.domain.versions import Ruling
 from pipeline.wire.events import as_tuple
 from pipeline.wire.messages import DECODERS, MESSAGES, from_wire, to_wire

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from pipeline.domain.entities import Address, Case, Device, Entity, Node, Person
-from pipeline.domain.messages import HOPS, EntityKind, Ref
+from pipeline.domain.messages import HOPS
+from pipeline.domain.refs import EntityKind, Ref
 from pipeline.domain.versions import Pause, Ruling
 from pipeline.wire.events import as_tuple
 from pipeline.wire.messages import from_wire, to_wire

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.local import LocalError, Redis, parts
-from pipeline.settings import Names
+from pipeline.names import Names
 
 
 @pytest.fixture

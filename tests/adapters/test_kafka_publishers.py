@@ -16,8 +16,9 @@ from pipeline.adapters.kafka_transactions import TransactionalPublisher, require
 from pipeline.adapters.topics import Topics, specs
 from pipeline.local import LocalError
 from pipeline.local.standin import StandIn
+from pipeline.names import Names
 from pipeline.ports import Entry, Fenced, LogUnavailable, Mark, Unsettled
-from pipeline.settings import KafkaSettings, Names
+from pipeline.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka
 

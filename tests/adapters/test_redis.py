@@ -15,8 +15,8 @@ from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_outbox import mark_id
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import LocalError, Redis
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, Mark, StoreUnavailable
-from pipeline.settings import Names
 
 pytestmark = pytest.mark.redis
 

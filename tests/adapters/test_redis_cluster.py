@@ -10,8 +10,8 @@ from redis.crc import key_slot
 from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import LocalError
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, Mark, StoreUnavailable
-from pipeline.settings import Names
 from tests.redis_cluster import Cluster, running
 
 pytestmark = pytest.mark.redis

@@ -20,10 +20,11 @@ from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, specs
 from pipeline.local import Kafka, LocalError, Redis
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, Fenced, Mark
 from pipeline.process.pace import Pace
 from pipeline.process.relay import Relay
-from pipeline.settings import KafkaSettings, Names
+from pipeline.settings import KafkaSettings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 

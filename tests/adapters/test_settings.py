@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import Names, Settings, SettingsError, load, redis_urls
+from pipeline.names import Names
+from pipeline.settings import Settings, SettingsError, load, redis_urls
 
 
 def test_nothing_set_is_the_defaults() -> None:

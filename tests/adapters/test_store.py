@@ -9,8 +9,8 @@ from pipeline.adapters.memory_store import MemoryStore
 from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import Redis
+from pipeline.names import Names
 from pipeline.ports import START, TOGETHER, Change, Entry, Mark, Progress, Store
-from pipeline.settings import Names
 from tests.redis_cluster import Cluster
 
 

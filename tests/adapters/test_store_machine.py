@@ -14,8 +14,8 @@ from pipeline.adapters.memory_store import MemoryStore
 from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import Redis
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, Mark
-from pipeline.settings import Names
 from tests.redis_cluster import Cluster
 
 pytestmark = pytest.mark.redis

@@ -15,9 +15,9 @@ from pipeline.adapters.redis_client import connect
 from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.local import Redis
+from pipeline.names import Names
 from pipeline.process.replay import Replay
 from pipeline.rulebook.compile import canonical_document
-from pipeline.settings import Names
 
 PEOPLE = 20_000
 NOW = 1_772_550_000_000

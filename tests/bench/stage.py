@@ -12,7 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pipeline.adapters.topics import Topics, TopicSpec, specs
 from pipeline.local import Kafka, Redis
 from pipeline.local.kafka import HEAP
-from pipeline.settings import KafkaSettings, Names, Settings
+from pipeline.names import Names
+from pipeline.settings import KafkaSettings, Settings
 from tests import redis_cluster
 from tests.bench.job import PARTITIONS, WAIT
 from tests.bench.systems import OURS, System

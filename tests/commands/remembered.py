@@ -8,11 +8,12 @@ import orjson
 from pipeline.adapters.kafka_reader import Kept
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.times import parse_instant
+from pipeline.names import Names
 from pipeline.process.replay import RAW_TOPIC, Replay
 from pipeline.process.rulebook_change import InForce, in_force
 from pipeline.rulebook.compile import canonical_document
 from pipeline.rulebook.load import document_digest
-from pipeline.settings import KafkaSettings, Names, Settings
+from pipeline.settings import KafkaSettings, Settings
 
 PARTITIONS = 2
 

@@ -17,11 +17,12 @@ from pipeline.adapters.redis_link import RedisLink
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.adapters.topics import Topics, specs
 from pipeline.domain.times import format_instant
+from pipeline.names import Names
 from pipeline.ports import Entry, Mark
 from pipeline.process.normalize import Normalizer
 from pipeline.process.portion import Place
 from pipeline.process.state import StateProcess
-from pipeline.settings import KafkaSettings, Names, Settings
+from pipeline.settings import KafkaSettings, Settings
 from pipeline.wire.records import Tick, encode_control
 
 HOUR = 3_600_000

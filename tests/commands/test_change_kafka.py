@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands import apply, erase
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.ports import Change, Mark
 from pipeline.wire.state import entity_key, partition_of
 from tests.commands.conftest import Call

@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.commands.production import Production
 from pipeline.domain.times import HOUR, format_instant
+from pipeline.names import Names
 from pipeline.process.comparison import Comparison, Step, Verdict
 from pipeline.process.history import Came
 from pipeline.process.tally import Tally
-from pipeline.settings import Names
 from tests.commands.topics import Topics
 
 BEGIN = 1_772_550_000_000

@@ -16,13 +16,14 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pipeline.adapters.redis_client import connect
 from pipeline.adapters.topics import Topics, specs
 from pipeline.commands.reach import Reach, reach
+from pipeline.names import Names
 from pipeline.ports import Entry, Mark
 from pipeline.process.garbage import RUN_MAX
 from pipeline.process.guard import Rebuild
 from pipeline.process.rulebook_change import apply_rulebook
 from pipeline.process.state import Halted
 from pipeline.rulebook.compile import canonical_document
-from pipeline.settings import KafkaSettings, Names, Settings
+from pipeline.settings import KafkaSettings, Settings
 from pipeline.worker import worker
 from pipeline.worker.worker import serve
 from tests.commands.conftest import Call

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from pipeline.domain.entities import Address, Person
 from pipeline.domain.events import AddressFact, Details, Event, Source
-from pipeline.domain.messages import Ref
 from pipeline.domain.outputs import Consent, Decision
+from pipeline.domain.refs import Ref
 from pipeline.domain.turn import Rules
 from pipeline.rulebook.compile import canonical_document, compile_rulebook
 from tests.domain.network import Network

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pipeline.domain import fold
 from pipeline.domain.entities import Entity, Node
 from pipeline.domain.events import Event
-from pipeline.domain.messages import Did, Message, Ref, destination
+from pipeline.domain.messages import Did, Message
 from pipeline.domain.outputs import Output
+from pipeline.domain.refs import Ref, destination
 from pipeline.domain.turn import Rules, Turn
 
 Item = tuple[int, Message | None]

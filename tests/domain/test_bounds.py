@@ -12,7 +12,7 @@ from pipeline.domain.entities import Device
 from pipeline.domain.events import AddressFact, Event, Source
 from pipeline.domain.facts import CANCELS_MAX, STARTS_MAX, Cancel, EventRef, Facts, Start
 from pipeline.domain.linking import LINKS_MAX
-from pipeline.domain.messages import Accepted, Did, Ref
+from pipeline.domain.messages import Accepted, Did
 from pipeline.domain.outputs import Evidence, Who
 from pipeline.domain.profile import (
     EVENT_NAMES_MAX,
@@ -21,6 +21,7 @@ from pipeline.domain.profile import (
     TRAITS_MAX,
     Profile,
 )
+from pipeline.domain.refs import Ref
 from pipeline.domain.rules import ConsentRule, Rulebook
 from pipeline.domain.seen import SEEN_MAX, WINDOW, Seen
 from pipeline.domain.shadow import slot

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.caps import FIRED_MAX, Caps, Fired, UnderWay
-from pipeline.domain.messages import Erase, Judged, Merge, Ref
+from pipeline.domain.messages import Erase, Judged, Merge
 from pipeline.domain.outputs import Decision, Retraction, Trigger
+from pipeline.domain.refs import Ref
 from pipeline.domain.times import DAY, HOUR
 from pipeline.rulebook.calling_rules import LIMIT_MAX
 from tests.domain.capping_cases import BEGIN, PHONES, event, keys, network, person, phone, run

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.messages import Erase, Ref
+from pipeline.domain.messages import Erase
 from pipeline.domain.outputs import Decision, Retraction, Trigger
+from pipeline.domain.refs import Ref
 from pipeline.domain.times import DAY, HOUR
 from tests.domain.capping_cases import PHONES, event, network, phone, run
 

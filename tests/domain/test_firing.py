@@ -2,8 +2,9 @@
 
 import random
 
-from pipeline.domain.messages import Erase, Ref
+from pipeline.domain.messages import Erase
 from pipeline.domain.outputs import Decision, Gate
+from pipeline.domain.refs import Ref
 from pipeline.domain.times import DAY, HOUR
 from tests.domain.capping_cases import BEGIN, PHONES, event, keys, network, phone, rules, run
 from tests.domain.network import Network

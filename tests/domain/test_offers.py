@@ -14,10 +14,10 @@ from pipeline.domain.messages import (
     Inquired,
     Offered,
     Previous,
-    Ref,
     Returned,
 )
 from pipeline.domain.outputs import Decision
+from pipeline.domain.refs import Ref
 from pipeline.domain.turn import Turn
 from pipeline.domain.versions import Ruling
 from tests.domain.capping_cases import BEGIN, event, network

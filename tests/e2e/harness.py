@@ -17,9 +17,10 @@ from pipeline.commands.reach import reach
 from pipeline.domain.times import format_instant, parse_instant
 from pipeline.local import Kafka, Redis
 from pipeline.local.worker import Worker
+from pipeline.names import Names
 from pipeline.process.rulebook_change import apply_rulebook
 from pipeline.rulebook.load import document_digest, load_document
-from pipeline.settings import KafkaSettings, Names, Settings
+from pipeline.settings import KafkaSettings, Settings
 from tests.e2e.load import Json, Load, signatures
 from tests.e2e.looking import metrics
 

@@ -16,9 +16,9 @@ from pipeline.domain.messages import (
     Offered,
     Position,
     Record,
-    Ref,
     Returned,
 )
+from pipeline.domain.refs import Ref
 from pipeline.wire import records, state
 from pipeline.wire.messages import MESSAGES
 from tests.golden.fill import fill

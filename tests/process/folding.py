@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline.adapters.memory_store import MemoryStore
+from pipeline.names import Names
 from pipeline.ports import Entry
 from pipeline.process.normalize import Normalizer
 from pipeline.process.portion import Place
 from pipeline.process.state import Committed, StateProcess
 from pipeline.rulebook.compile import canonical_document
-from pipeline.settings import Names
 from pipeline.wire.records import Announce, Enforce, Tick, encode_control
 
 NAMES = Names()

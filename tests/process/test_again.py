@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain import fold
-from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.domain.messages import Erase, Record
+from pipeline.domain.refs import Ref
 from pipeline.ports import Change, Entry, Mark
 from pipeline.process import state
 from pipeline.process.portion import Place

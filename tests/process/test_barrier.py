@@ -10,9 +10,9 @@ from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.messages import HOPS
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, LogUnavailable, Mark, Progress
 from pipeline.process.barrier import EVERY, LEAST, TICK_MAX, Barrier
-from pipeline.settings import Names
 from pipeline.wire.records import Tick, decode, encode_control
 
 NAMES = Names()

@@ -1,6 +1,6 @@
 """Partitions take a change one after the other: what is on its way in between gets lost nowhere."""
 
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.domain.versions import Ruling
 from pipeline.wire.state import partition_of
 from tests.process.changing import PHONE, Changing, journey

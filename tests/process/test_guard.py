@@ -8,13 +8,14 @@ import pytest
 from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.domain.messages import Erase, Position, Record, Ref
+from pipeline.domain.messages import Erase, Position, Record
+from pipeline.domain.refs import Ref
+from pipeline.names import Names
 from pipeline.ports import Bounds, Change, Entry, Mark
 from pipeline.process.belonging import Refused
 from pipeline.process.garbage import RUN_MAX, WINDOW, Garbage
 from pipeline.process.guard import Guard, Rebuild
 from pipeline.process.normalize import Normalized
-from pipeline.settings import Names
 from pipeline.wire.records import Tick, encode, encode_control
 from pipeline.wire.state import LEDGER_KEY, OLDEST, decode_identity, encode_identity
 from tests.process.folding import RULES

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.events import Source
-from pipeline.domain.messages import Did, Position, Record, destination
+from pipeline.domain.messages import Did, Position, Record
+from pipeline.domain.refs import destination
 from pipeline.process.normalize import Normalizer
 from pipeline.process.replay import Logged
 from pipeline.wire.records import decode

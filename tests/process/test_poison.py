@@ -7,7 +7,8 @@ import pytest
 
 from pipeline import ports
 from pipeline.domain import fold
-from pipeline.domain.messages import Did, Ref
+from pipeline.domain.messages import Did
+from pipeline.domain.refs import Ref
 from pipeline.process import portion
 from pipeline.process.normalize import Normalizer
 from pipeline.process.state import POISON_RUN_MAX, Halted, Overtaken

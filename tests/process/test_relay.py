@@ -10,11 +10,11 @@ import pytest_asyncio
 from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog, MemoryPublisher
 from pipeline.adapters.memory_store import MemoryStore
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, Fenced, LogUnavailable, Mark, Unsettled
 from pipeline.process import outbox
 from pipeline.process.pace import Pace
 from pipeline.process.relay import Relay
-from pipeline.settings import Names
 
 NAMES = Names()
 PACE = Pace(collect=0.03, trim_outward=0.02, trim=0.0, patience=0.3)

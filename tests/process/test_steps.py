@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.facts import Start
-from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.domain.messages import Erase, Record
 from pipeline.domain.outputs import Attempt, Decision
+from pipeline.domain.refs import Ref
 from pipeline.process.portion import Place
 from pipeline.process.state import StateProcess
 from pipeline.rulebook.compile import canonical_document

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.journeys import case_of
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.domain.versions import Ruling
 from pipeline.ports import Change, Entry, Mark, StoreUnavailable
 from pipeline.process import state

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from pipeline.domain.facts import Outcome
 from pipeline.domain.outputs import GateName, RetractionReason
-from pipeline.settings import Names
+from pipeline.names import Names
 from pipeline.wire.verdicts import RejectReason
 from tests.schemas.schema_documents import (
     BASE,

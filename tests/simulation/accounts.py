@@ -11,9 +11,9 @@ from pipeline.domain.caps import Caps
 from pipeline.domain.entities import Address, Case, Device, Entity, Person
 from pipeline.domain.facts import Facts
 from pipeline.domain.ids import trigger_id
-from pipeline.domain.messages import Ref
 from pipeline.domain.outputs import PAUSED
 from pipeline.domain.profile import Profile
+from pipeline.domain.refs import Ref
 from pipeline.domain.reviews import next_due
 from pipeline.domain.rulings import rule
 from pipeline.domain.turn import Rules

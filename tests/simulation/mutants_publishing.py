@@ -9,11 +9,11 @@ from faust.types import TP
 
 from pipeline.adapters.kafka_batches import send_all
 from pipeline.adapters.kafka_transactions import TransactionalPublisher
+from pipeline.names import Names
 from pipeline.ports import Entry, Mark, Unsettled
 from pipeline.process import outward
 from pipeline.process.outbox import Outbox
 from pipeline.process.relay import Relay
-from pipeline.settings import Names
 from pipeline.worker.partitions import Partitions
 from tests.simulation.mutant import mutant, nothing
 

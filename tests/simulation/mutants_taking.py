@@ -10,11 +10,11 @@ from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain import device, fold, seen, subject
 from pipeline.domain.entities import Device
 from pipeline.domain.messages import Accepted, Answered, Did
+from pipeline.names import Names
 from pipeline.ports import Change, Mark
 from pipeline.process.holdings import Holdings, Overtaken
 from pipeline.process.portion import Portion
 from pipeline.process.state import StateProcess
-from pipeline.settings import Names
 from pipeline.worker.lanes import Lanes
 from pipeline.worker.ledger import Ledger
 from pipeline.worker.partitions import Partitions

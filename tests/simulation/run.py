@@ -12,7 +12,8 @@ from unittest.mock import patch
 import orjson
 
 from pipeline.adapters import kafka_publishers, kafka_transactions
-from pipeline.domain.messages import Erase, Record, Ref
+from pipeline.domain.messages import Erase, Record
+from pipeline.domain.refs import Ref
 from pipeline.ports import Mark
 from pipeline.process import barrier, holdings, state
 from pipeline.wire.records import Announce, Enforce, encode, encode_control

@@ -6,9 +6,9 @@ from random import Random
 
 from faust.types import TP
 
+from pipeline.names import Names
 from pipeline.ports import Change, Mark, Store
 from pipeline.process.normalize import Normalizer
-from pipeline.settings import Names
 from tests.simulation.group import Group
 from tests.simulation.kafka import Kafka
 from tests.simulation.loop import Process, SimLoop

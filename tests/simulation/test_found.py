@@ -11,7 +11,9 @@ from pipeline.adapters.clock import ManualClock
 from pipeline.adapters.memory_log import MemoryLog, MemoryPublisher
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.events import Source
-from pipeline.domain.messages import Did, Record, Ref
+from pipeline.domain.messages import Did, Record
+from pipeline.domain.refs import Ref
+from pipeline.names import Names
 from pipeline.ports import Change, Entry, Mark, Unsettled
 from pipeline.process.barrier import Barrier
 from pipeline.process.pace import Pace
@@ -19,7 +21,6 @@ from pipeline.process.portion import Place
 from pipeline.process.relay import Relay
 from pipeline.process.replay import Logged
 from pipeline.process.state import Overtaken, StateProcess
-from pipeline.settings import Names
 from pipeline.wire.records import Tick, encode, encode_control
 from pipeline.wire.segment import decode
 from pipeline.worker.partitions import Partitions

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from pipeline.domain.events import Details, Event, Source
-from pipeline.domain.messages import Did, Position, Record, Ref
+from pipeline.domain.messages import Did, Position, Record
+from pipeline.domain.refs import Ref
 from pipeline.wire.events import Undecoded
 from pipeline.wire.records import UnreadableRecord, decode, encode
 
