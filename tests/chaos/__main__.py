@@ -23,6 +23,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--rate", type=float, default=250.0, help="events a second")
     parser.add_argument("--after", type=float, default=30.0, help="seconds until a deadline")
+    parser.add_argument(
+        "--late", action="store_true", help="the workers' threads come late, as on overloaded cores"
+    )
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="break the product on purpose")
     parser.add_argument("--keep", action="store_true", help="logs, diary and topics in any case")
     given = parser.parse_args()
@@ -39,6 +42,7 @@ def main() -> int:
         workers=given.workers,
         rate=given.rate,
         after=given.after,
+        late=given.late,
         mutant=given.mutant,
         keep=given.keep,
     )

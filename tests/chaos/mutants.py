@@ -10,7 +10,10 @@ from pipeline.domain.messages import Record
 from pipeline.process.barrier import Barrier
 from pipeline.process.portion import Portion
 from pipeline.process.state import StateProcess
+from pipeline.worker.ledger import Ledger
 from pipeline.worker.partitions import Partitions
+from pipeline.worker.strays import Strays
+from pipeline.worker.thread import BatchThread
 
 
 def _replace(owner: type, name: str, broken: Callable[..., Any]) -> None:
@@ -89,6 +92,25 @@ def _no_dedupe() -> None:
     _replace(Portion, "take", take)
 
 
+def _nothing_read_again() -> None:
+    """What Faust drops is taken for handled."""
+
+    def always(*_: Any) -> bool:
+        return True
+
+    def nothing(*_: Any) -> dict[Any, int]:
+        return {}
+
+    def none(*_: Any) -> list[Any]:
+        return []
+
+    _replace(Ledger, "follows", always)
+    _replace(Ledger, "in_turn", always)
+    _replace(Strays, "look", nothing)
+    _replace(BatchThread, "_flowing", always)
+    _replace(BatchThread, "_strayed", none)
+
+
 MUTANTS: Final[Mapping[str, Callable[[], None]]] = {
     "no-fence": _no_fence,
     "forget-place": _forget_place,
@@ -96,4 +118,5 @@ MUTANTS: Final[Mapping[str, Callable[[], None]]] = {
     "clock": _clock,
     "committed-offsets": _committed_offsets,
     "no-dedupe": _no_dedupe,
+    "nothing-read-again": _nothing_read_again,
 }

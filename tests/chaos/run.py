@@ -50,6 +50,8 @@ class Plan:
     rate: float = 250.0
     after: float = 30.0
     """Seconds from a start to its deadline."""
+    late: bool = False
+    """Whether the workers' threads come late."""
     mutant: str | None = None
     keep: bool = False
     """The logs, also where all is well."""
@@ -141,6 +143,7 @@ async def _open(
             "PIPELINE_PARTITIONS": str(PARTITIONS),
             "PIPELINE_PREFIX": pipe.names.prefix,
             "CHAOS_MUTANT": plan.mutant or "",
+            "CHAOS_LATE": "1" if plan.late else "",
             # some are static members of the group, some are not
             "PIPELINE_INSTANCE": f"worker-{number}" if number % 3 else "",
         }

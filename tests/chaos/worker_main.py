@@ -1,7 +1,8 @@
 """`pipeline worker`, but it dies or freezes at a named point when told to.
 
 SIGUSR1 makes it read the file `order` in its working directory. The product does not know: its
-methods are wrapped here. `CHAOS_MUTANT` breaks it on purpose, to see that the oracle finds it.
+methods are wrapped here. `CHAOS_MUTANT` breaks it on purpose, to see that the oracle finds it;
+`CHAOS_LATE` makes its threads come late.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.adapters.redis_store import RedisStore
 from pipeline.cli import main
 from pipeline.worker.partitions import Partitions
+from tests.chaos import lateness
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.points import ORDER
 
@@ -103,6 +105,8 @@ if __name__ == "__main__":
     mutant = os.environ.get("CHAOS_MUTANT")
     if mutant:
         MUTANTS[mutant]()
+    if os.environ.get("CHAOS_LATE"):
+        lateness.install()
     install()
     signal.signal(signal.SIGUSR1, ORDERED.read)
     sys.argv = ["pipeline", "worker"]
