@@ -197,15 +197,15 @@ class Profile:
         )
 
     def bind(self, opt_out: OptOut, fresh: set[str]) -> list[str]:
-        """The addresses among new ones that a remembered opt-out means (rule 14).
+        """The addresses among new ones that a remembered opt-out means.
 
-        Those known from before its time on; if there was none by then, the first ones that come.
+        Where there was none when it came, all of the first ones that come, as those of the person
+        that its device is linked to; else those that were known at its time already.
         """
         kind = CHANNEL_KIND[opt_out.claim.channel]
         known = self.book(kind).known()
-        meant = [a for a in fresh if known[a] <= opt_out.claim.timestamp]
-        if not opt_out.applied and not meant:
-            meant = list(fresh)
+        until = opt_out.claim.timestamp
+        meant = [a for a in fresh if not opt_out.applied or known[a] <= until]
         bound = sorted(set(meant) - set(opt_out.applied))
         opt_out.applied += bound
         return bound
