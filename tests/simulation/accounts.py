@@ -31,8 +31,8 @@ from pipeline.wire.state import (
 class Found:
     """In all partitions, by ids inside."""
 
-    judged: dict[str, str] = field(default_factory=dict)
-    """Steps that passed to their gates, and where that stands."""
+    settled: dict[str, str] = field(default_factory=dict)
+    """Steps of which something was decided, and where that stands."""
     waiting: set[str] = field(default_factory=set)
     """Attempts that are kept: held, in line, in a queue."""
     counted: set[str] = field(default_factory=set)
@@ -61,9 +61,9 @@ def unaccounted(found: Found, decided: set[str], sent: set[str], *, all_: bool) 
 
     `all_`: limits must count each of these; an erasure forgets what it counted.
     """
-    for id_, where in found.judged.items():
+    for id_, where in found.settled.items():
         if id_ not in decided and id_ not in found.waiting:
-            yield f"{where}: judged, and nothing came of it"
+            yield f"{where}: settled, and nothing is said of it"
     for id_ in sorted(found.counted - sent):
         yield f"limits count {id_!r}, which was not sent"
     for id_ in sorted(sent - found.counted) if all_ else ():
@@ -95,9 +95,9 @@ def _note(entity: Entity, found: Found, where: str) -> None:
     for journey, facts in _facts(entity):
         for start in facts.starts:
             for step, settled in start.settled.items():
-                if settled.outcome == "judged":
-                    id_ = trigger_id(journey, start.own_id, start.ref.message_id, step)
-                    found.judged[id_] = f"{where}: {journey!r} {start.ref.message_id} {step}"
+                id_ = trigger_id(journey, start.own_id, start.ref.message_id, step)
+                text = f"{where}: {journey!r} {start.ref.message_id} {step} {settled.outcome}"
+                found.settled[id_] = text
     if isinstance(entity, Address):
         found.waiting |= {attempt.id for attempt in entity.queue}
     elif isinstance(entity, Person | Device):

@@ -5,7 +5,7 @@ between two bursts. As long as no disturbance lasts ten minutes, what is decided
 decided on the bursts before it. A burst of the *last moment* comes just before the deadlines: it is
 in the raw topic, so that it counts, however late it is taken. Within a burst raw partitions are
 taken in any order, so that a burst holds only what commutes: no two journey events of one key, no
-link or alias beside what journeys see, one change of consent an address.
+link or alias beside what journeys see, one change of consent an address; see also `talk.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from pipeline.domain.times import MINUTE, SECOND, format_instant
+from tests.simulation.talk import Talk
 
 Json = dict[str, Any]
 BEGIN = 1_772_550_000_000
@@ -61,7 +62,8 @@ class History:
 
 def make(seed: int, raw_partitions: int) -> History:
     rulebook = book(seed % BOOKS)
-    return _Maker(Random(f"history:{seed}"), rulebook, raw_partitions).make()
+    talk = Talk(seed, PHONES)
+    return _Maker(Random(f"history:{seed}"), talk, rulebook, raw_partitions).make()
 
 
 # the rulebook
@@ -70,7 +72,10 @@ def make(seed: int, raw_partitions: int) -> History:
 def book(number: int) -> Json:
     rng = Random(f"book:{number}")
     journeys = [_journey(rng, n) for n in range(1, rng.choice([1, 2, 2]) + 1)]
-    consent = [{"event": "Unsubscribed", "channels": ["voice", "sms"], "subscribed": False}]
+    consent = [
+        {"event": "Unsubscribed", "channels": ["voice", "sms"], "subscribed": False},
+        {"event": "Subscribed", "channels": ["voice"], "subscribed": True},
+    ]
     return {"journeys": journeys, "consent": {"events": consent}}
 
 
@@ -110,8 +115,9 @@ def _journey(rng: Random, number: int) -> Json:
 
 
 class _Maker:
-    def __init__(self, rng: Random, rulebook: Json, raw_partitions: int) -> None:
+    def __init__(self, rng: Random, talk: Talk, rulebook: Json, raw_partitions: int) -> None:
         self.rng = rng
+        self.talk = talk
         self.history = History(rulebook)
         self.raw_partitions = raw_partitions
         self.users = [f"u{n}" for n in range(1, rng.choice([1, 2, 2, 3]) + 1)]
@@ -139,11 +145,12 @@ class _Maker:
                 kind = rng.choice(
                     ["journey"] * 5 + ["graph"] * (2 if self.devices else 1) + ["opt"]
                 )
-                history.halves[2 * number] = self._burst(self._calls(kind, number, 0))
+                calls = self._calls(self.talk.instead(kind), number, 0)
+                history.halves[2 * number] = self._burst(calls)
             if rng.random() < 0.4:
                 kind = rng.choice(["cancel", "cancel", "graph", "opt"])
                 moment = rng.choice([1, 5, 20, 50, 200])
-                calls = self._calls(kind, number, HALF - EARLIEST)
+                calls = self._calls(self.talk.instead(kind), number, HALF - EARLIEST)
                 history.halves[2 * number + 1] = self._burst(calls, -EARLIEST - moment)
         history.length = 2 * last + 13  # seventy minutes, lateness, and some more
         return history
@@ -177,6 +184,7 @@ class _Maker:
                 "cancel": self._last_cancels,
                 "graph": self._graph,
                 "opt": self._opt,
+                "talk": self._talk,
             }[kind]()
         )
 
@@ -288,6 +296,10 @@ class _Maker:
                 }
                 traits = {"phone": phone, "optIn": [entry]}
                 yield self._call({"userId": user}, type="identify", traits=traits)
+
+    def _talk(self) -> Iterator[Json]:
+        for call in self.talk.calls(self._traits):
+            yield self._call(self._who(), self.talk.late(self.number), **call)
 
     def _who(self) -> Json:
         rng = self.rng

@@ -17,6 +17,7 @@ from pipeline.process.state import Committed, StateProcess
 from pipeline.wire.records import decode
 from pipeline.wire.state import LEDGER_KEY, decode_ledger
 from tests.simulation import kafka
+from tests.simulation.shown import Shown
 from tests.simulation.system import NAMES, System
 
 Json = dict[str, Any]
@@ -42,7 +43,7 @@ class Judge:
             for each in rulebook["journeys"]
         }
         self._hours = "hours" in rulebooks[0].get("calling", {})
-        self._consent: dict[tuple[str, str], bool] = {}
+        self.compacted = Shown()
         self._log_times: dict[tuple[int, Mark], tuple[int, int]] = {}
         system.on_commit = self._on_commit
         system.kafka.on_visible = self._on_visible
@@ -73,17 +74,19 @@ class Judge:
         for topic, record in records:
             self.published[partition, topic].append(kafka.Written(*record[2:]))
         for topic, record in sorted(records, key=_caused_at):
-            if record.value is not None and topic != NAMES.dead_letters:  # they may be any bytes
+            if topic != NAMES.dead_letters:  # they may be any bytes
                 try:
-                    self._look_at(topic, orjson.loads(record.value))
+                    value = None if record.value is None else orjson.loads(record.value)
+                    self._look_at(topic, record.key, value)
                 except Exception as error:  # noqa: BLE001 - it would be taken for the broker's
                     self.system.broken(f"the judge fails: {error!r}")
 
-    def _look_at(self, topic: str, value: Json) -> None:
-        if topic == NAMES.optins:
-            subscribed = value["status"] == "subscribed"
-            self._consent[value["address"], value["channel"]] = subscribed
-        elif topic == NAMES.triggers and value["type"] == "trigger":
+    def _look_at(self, topic: str, key: bytes | None, value: Json | None) -> None:
+        if wrong := self.compacted.see(topic, key, value):
+            self.system.broken(wrong)
+        if value is None:
+            return
+        if topic == NAMES.triggers and value["type"] == "trigger":
             self._trigger(value)
         elif topic == NAMES.triggers:
             self._retraction(value)
@@ -99,11 +102,13 @@ class Judge:
         if trigger["id"] in self.triggers:
             system.broken(f"trigger {name} was published twice")
         self.triggers[trigger["id"]] = trigger
-        if not self._consent.get((trigger["to"], trigger["channel"])):
-            system.broken(f"trigger {name} without consent")
+        if wrong := self.compacted.consent(trigger):
+            system.broken(f"trigger {name} {wrong}")
         fired = _ms(trigger["firedAt"])
         if fired < _ms(trigger["deadline"]):
             system.broken(f"trigger {name} before its deadline")
+        if fired > _ms(trigger["expiresAt"]):
+            system.broken(f"trigger {name} after its best-before")
         if self._hours and trigger["channel"] == "voice" and not 15 <= fired // MINUTE % 60 < 45:
             system.broken(f"trigger {name} out of hours")
         if fired > system.wall():

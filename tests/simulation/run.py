@@ -122,6 +122,7 @@ class _Run:
             self._enforce()
             self.faults.keep_workers()
             self._pass_through()
+            self._account()
             self._judge()
         except (Broken, Endless) as broken:
             raise Failed(self._story(str(broken))) from None
@@ -189,6 +190,7 @@ class _Run:
         found, wrong = accounts.look(states, rules_once, system.wall())
         sent, all_ = set(judge.triggers), self._limited and not self.erased
         wrong += accounts.unaccounted(found, judge.decided, sent, all_=all_)
+        wrong += judge.compacted.stale(states)
         if wrong:
             system.broken("\n".join(wrong))
             raise system.loop.stopped or AssertionError

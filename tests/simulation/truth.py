@@ -24,7 +24,8 @@ def difference(history: History, arrived: list[tuple[int, Any]], judge: Judge, u
         for at, value in sorted(arrived, key=lambda item: item[0])
     ]
     case = {"events": events, "until": format_instant(until)}
-    expected = [_row(output) for output in run(history.rulebook, case).outputs]
+    result = run(history.rulebook, case)
+    expected = [_row(output) for output in result.outputs]
     actual = [_row(output) for output in (*judge.triggers.values(), *judge.retractions.values())]
     for row in list(expected):
         if row in actual:
@@ -37,6 +38,9 @@ def difference(history: History, arrived: list[tuple[int, Any]], judge: Judge, u
             actual.remove(other)
             expected.remove(row)
     lines = [f"- {row}" for row in expected] + [f"+ {row}" for row in actual]
+    said, opt_ins = result.opt_ins.items(), judge.compacted.opt_ins().items()
+    lines += [f"- {row}" for row in said - opt_ins] + [f"+ {row}" for row in opt_ins - said]
+    lines += judge.compacted.unheard([each for _, each in _calls(arrived)])
     return "\n".join(lines)
 
 
@@ -46,9 +50,14 @@ def _crowded(arrived: list[tuple[int, Any]]) -> set[str | None]:
     On their way they may be taken one before a tick and one after it: which of two cancels gives
     the reason (rule 10) is then open, and the oracle's guess as good as the product's.
     """
-    calls = [(at, each) for at, call in arrived for each in call.get("batch", [call])]
+    calls = _calls(arrived)
     keys = [(at, key_text(call.get("properties", {}).get("loanId"))) for at, call in calls]
     return {key for (_, key), count in Counter(keys).items() if count > 1}
+
+
+def _calls(arrived: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """What batches hold, each by itself."""
+    return [(at, each) for at, call in arrived for each in call.get("batch", [call])]
 
 
 def _row(output: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,0 +1,46 @@
+"""What people say of themselves: a number, where they are, whether they want to be called.
+
+Drawn from a seed of its own, so that half of the histories are as they are without it. A burst has
+one number or word on consent at most, and nothing else but where somebody is: which of two numbers
+is known first decides what an opt-out means.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+Json = dict[str, Any]
+TALKATIVE = 0.5
+"""Share of the histories with any of it."""
+INSTEAD = 0.4
+"""Share of their bursts."""
+
+
+class Talk:
+    """Of one history."""
+
+    def __init__(self, seed: int, phones: Sequence[str]) -> None:
+        self.rng = Random(f"talk:{seed}")
+        self._phones = phones
+        self._share = INSTEAD if self.rng.random() < TALKATIVE else 0.0
+
+    def instead(self, kind: str) -> str:
+        """Of what kind a burst is."""
+        return "talk" if self._share and self.rng.random() < self._share else kind
+
+    def late(self, most: int) -> int:
+        """So many bursts before its own a call has its event time."""
+        return self.rng.choice([0, 0, self.rng.randint(0, most)])
+
+    def calls(self, traits: Callable[[str], Json]) -> Iterator[Json]:
+        """`traits` are those that come with a phone, and opt-ins for it."""
+        rng = self.rng
+        form = rng.random()
+        if form < 0.45:
+            yield {"type": "identify", "traits": traits(rng.choice(self._phones))}
+        else:
+            named = {"phone": rng.choice(self._phones)} if rng.random() < 0.2 else {}
+            name = rng.choice(["Subscribed", "Unsubscribed"])
+            yield {"type": "track", "event": name, "properties": named}
+        if rng.random() < 0.6:
+            yield {"type": "identify", "traits": {"state": rng.choice(["NY", "TX"])}}
