@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.domain import fold
 from pipeline.domain.caps import Caps
 from pipeline.domain.entities import Address, Case, Device, Entity, Person
 from pipeline.domain.facts import Facts
@@ -50,6 +51,8 @@ def look(
             if key not in (LEDGER_KEY, SHELF_KEY):
                 ref, entity = decode_entity(value)
                 where = f"{ref.kind} {ref.id} of {number}"
+                if state.due.get(key) != fold.due(entity):
+                    wrong.append(f"{where} is in the index for {state.due.get(key)}")
                 _note(entity, found, where)
                 wrong += [f"{where}: {why}" for why in _kept(entity, rules)]
                 wrong += [f"{where}: {why}" for why in _undone(ref, entity, value, rules, now)]

@@ -17,6 +17,7 @@ from pipeline.process.state import Committed, StateProcess
 from pipeline.wire.records import decode
 from pipeline.wire.state import LEDGER_KEY, decode_ledger
 from tests.simulation import kafka
+from tests.simulation.erasing import Erased
 from tests.simulation.shown import Shown
 from tests.simulation.system import NAMES, System
 
@@ -37,6 +38,8 @@ class Judge:
         """Ids of triggers of journeys in shadow, by their names inside."""
         self.decided: set[str] = set()
         """... and of all decisions."""
+        self._told: defaultdict[str, list[str]] = defaultdict(list)
+        """What else tells of triggers and retractions, by their ids."""
         self._journeys = {
             (each["journey"], each["version"]): each
             for rulebook in rulebooks
@@ -44,6 +47,7 @@ class Judge:
         }
         self._hours = "hours" in rulebooks[0].get("calling", {})
         self.compacted = Shown()
+        self.erased = Erased()
         self._log_times: dict[tuple[int, Mark], tuple[int, int]] = {}
         system.on_commit = self._on_commit
         system.kafka.on_visible = self._on_visible
@@ -94,6 +98,9 @@ class Judge:
             self._shadow(value)
         elif topic == NAMES.decisions:
             self.decided.add(value["id"])
+            self._told[value["outcome"]].append(value["id"])
+        elif topic == NAMES.outbound:
+            self._told[value["event"]].append(value["properties"].get("triggerId", ""))
 
     def _trigger(self, trigger: Json) -> None:
         system, name = self.system, trigger["id"][:8]
@@ -111,6 +118,8 @@ class Judge:
             system.broken(f"trigger {name} after its best-before")
         if self._hours and trigger["channel"] == "voice" and not 15 <= fired // MINUTE % 60 < 45:
             system.broken(f"trigger {name} out of hours")
+        if self.erased.forbids(trigger):
+            system.broken(f"trigger {name} after the erasure")
         if fired > system.wall():
             system.broken(f"trigger {name} says a time that is not yet")
         for cancel in self._cancels(trigger):
@@ -154,6 +163,18 @@ class Judge:
         return found
 
     # at the end
+
+    def told(self) -> None:
+        """Each trigger and each retraction is told of wherever it is to be, once."""
+        for name, ids in (
+            ("fired", self.triggers),
+            ("Journey Triggered", self.triggers),
+            ("Journey Retracted", self.retractions),
+        ):
+            if sorted(self._told[name]) != sorted(ids):
+                self.system.broken(f"{name!r} is said of {self._told[name]} and not of {[*ids]}")
+        for wrong in self.erased.kept(self.triggers, self.retractions):
+            self.system.broken(wrong)
 
     def account(self, normalizer: Normalizer) -> None:
         """Every raw record became events that stand in the log, or a dead letter."""

@@ -8,7 +8,10 @@ from tests.simulation import (
     mutants_changing,
     mutants_deciding,
     mutants_holding,
+    mutants_joining,
+    mutants_keeping,
     mutants_publishing,
+    mutants_rules,
     mutants_taking,
 )
 from tests.simulation.mutant import MUTANTS
@@ -18,6 +21,9 @@ __all__ = [
     "mutants_changing",
     "mutants_deciding",
     "mutants_holding",
+    "mutants_joining",
+    "mutants_keeping",
     "mutants_publishing",
+    "mutants_rules",
     "mutants_taking",
 ]

@@ -217,7 +217,8 @@ class _Run:
         ref = Ref("person", name)
         value = encode(Record(ref, None, None, Erase()))
         partition = partition_of(ref, self.partitions)
-        self.system.kafka.append(NAMES.events, partition, [Written(None, value)])
+        (record,) = self.system.kafka.append(NAMES.events, partition, [Written(None, value)])
+        self.judge.erased.note(name, record.timestamp)
 
     def _appended(self, topic: str, partition: int) -> None:
         if topic == NAMES.events:
@@ -237,6 +238,7 @@ class _Run:
     def _judge(self) -> None:
         system = self.system
         self.judge.account(system.normalizer)
+        self.judge.told()
         self.judge.replay()
         if self.course.by_half:
             for wrong in ruled.wrongs(system.kafka, self.partitions, self.judge.published):
