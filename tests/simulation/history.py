@@ -72,6 +72,9 @@ def make(seed: int, raw_partitions: int) -> History:
 def book(number: int) -> Json:
     rng = Random(f"book:{number}")
     journeys = [_journey(rng, n) for n in range(1, rng.choice([1, 2, 2]) + 1)]
+    conditions = Random(f"conditions:{number}")
+    for journey in journeys:
+        _add_condition(conditions, journey)
     consent = [
         {"event": "Unsubscribed", "channels": ["voice", "sms"], "subscribed": False},
         {"event": "Subscribed", "channels": ["voice"], "subscribed": True},
@@ -109,6 +112,14 @@ def _journey(rng: Random, number: int) -> Json:
         for after in afters
     ]
     return journey
+
+
+def _add_condition(rng: Random, journey: Json) -> None:
+    """One that hangs on what merges bring together, and on what is newest by event time."""
+    if rng.random() < 0.3:
+        journey["steps"][-1]["when"] = rng.choice(
+            ['traits.state == "NY"', 'events["Approved"].count < 2', 'events["Signed"].count < 1']
+        )
 
 
 # the events

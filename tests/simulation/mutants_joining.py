@@ -118,7 +118,11 @@ def aliases_are_not_one_order() -> Iterator[None]:
 @mutant
 def last_link_has_all() -> Iterator[None]:
     """A device's event is who it was linked to last, not who had it at that time."""
-    with patch.object(Device, "owner", lambda self, _: self.links and self.links[-1].user_id):
+
+    def newest(self: Device, _: int) -> str | None:
+        return self.links[-1].user_id if self.links else None
+
+    with patch.object(Device, "owner", newest):
         yield
 
 

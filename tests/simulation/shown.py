@@ -1,5 +1,6 @@
 """What compacted topics show: contacts and opt-ins as they are, each opt-in with its evidence."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +25,8 @@ class Shown:
         self.contacts: dict[str, Json | None] = {}
         self._opt_ins: dict[str, Json | None] = {}
         self._taken: set[tuple[Any, ...]] = set()
-        self._heard: set[tuple[str, str]] = set()
-        """Of which messageId and channel there is evidence."""
+        self._heard: Counter[tuple[str, str, str | None]] = Counter()
+        """How often there is evidence of a messageId, channel and address of an identify call."""
 
     def see(self, topic: str, key: bytes | None, value: Json | None) -> str:
         """A record became visible; what is wrong with it."""
@@ -36,7 +37,8 @@ class Shown:
             if value is not None and _evidence(value, value["status"]) not in self._taken:
                 return f"opt-in {value} without evidence"
         elif topic == NAMES.evidence and value is not None:
-            self._heard.add((value["messageId"], value["channel"]))
+            if value["via"] == "identify":
+                self._heard[value["messageId"], value["channel"], value["address"]] += 1
             if value["taken"]:
                 self._taken.add(_evidence(value, value["action"]))
         return ""
@@ -55,11 +57,15 @@ class Shown:
         return {(each["address"], each["channel"]): each["status"] for each in found}
 
     def unheard(self, calls: list[Json]) -> Iterator[str]:
-        """Opt-ins and opt-outs of these calls that nothing became of."""
+        """Opt-ins and opt-outs of these calls that nothing became of, or more than once."""
+        heard = {(message_id, channel) for message_id, channel, _ in self._heard}
         for call in calls:
             for entry in call.get("traits", {}).get("optIn", ()):
-                if (call["messageId"], entry["channel"]) not in self._heard:
+                if (call["messageId"], entry["channel"]) not in heard:
                     yield f"no evidence of {entry} in {call['messageId']}"
+        for evidence, count in self._heard.items():
+            if count > 1:
+                yield f"evidence of {evidence} {count} times"
 
     def stale(self, states: list[Any]) -> Iterator[str]:
         """What is shown otherwise than the store holds it, when nothing is on its way."""
