@@ -309,8 +309,8 @@ class _Maker:
                 yield self._call({"userId": user}, type="identify", traits=traits)
 
     def _talk(self) -> Iterator[Json]:
-        for call in self.talk.calls(self._traits):
-            yield self._call(self._who(), self.talk.late(self.number), **call)
+        for who, late, call in self.talk.calls(self.number, self._who, self._traits):
+            yield self._call(who, late, **call)
 
     def _who(self) -> Json:
         rng = self.rng

@@ -22,25 +22,37 @@ class Talk:
     def __init__(self, seed: int, phones: Sequence[str]) -> None:
         self.rng = Random(f"talk:{seed}")
         self._phones = phones
+        self._wish: tuple[Json, int] | None = None
         self._share = INSTEAD if self.rng.random() < TALKATIVE else 0.0
 
     def instead(self, kind: str) -> str:
         """Of what kind a burst is."""
         return "talk" if self._share and self.rng.random() < self._share else kind
 
-    def late(self, most: int) -> int:
-        """So many bursts before its own a call has its event time."""
-        return self.rng.choice([0, 0, self.rng.randint(0, most)])
+    def calls(
+        self, number: int, who: Callable[[], Json], traits: Callable[[str], Json]
+    ) -> Iterator[tuple[Json, int, Json]]:
+        """Whose, so many bursts late by event time, and what: in burst `number`.
 
-    def calls(self, traits: Callable[[str], Json]) -> Iterator[Json]:
-        """`traits` are those that come with a phone, and opt-ins for it."""
+        `traits` are those that come with a phone, and opt-ins for it.
+        """
         rng = self.rng
+        late = rng.choice([0, 0, rng.randint(0, number)])
         form = rng.random()
         if form < 0.45:
-            yield {"type": "identify", "traits": traits(rng.choice(self._phones))}
+            call = {"type": "identify", "traits": traits(rng.choice(self._phones))}
+            if self._wish and rng.random() < 0.5:  # the number that an opt-in waits for
+                wisher, then = self._wish
+                yield wisher, number - then, call
+            else:
+                yield who(), late, call
         else:
             named = {"phone": rng.choice(self._phones)} if rng.random() < 0.2 else {}
             name = rng.choice(["Subscribed", "Unsubscribed"])
-            yield {"type": "track", "event": name, "properties": named}
+            whose = who()
+            if name == "Subscribed" and not named:
+                self._wish = (whose, number - late)
+            yield whose, late, {"type": "track", "event": name, "properties": named}
         if rng.random() < 0.6:
-            yield {"type": "identify", "traits": {"state": rng.choice(["NY", "TX"])}}
+            state = {"state": rng.choice(["NY", "TX"])}
+            yield who(), late, {"type": "identify", "traits": state}
