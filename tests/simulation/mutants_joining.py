@@ -19,8 +19,9 @@ from pipeline.domain.book import Book
 from pipeline.domain.entities import Device
 from pipeline.domain.facts import Facts
 from pipeline.domain.ids import digest
-from pipeline.domain.messages import Aliased, EraseCase, Merge, Ref
+from pipeline.domain.messages import Aliased, EraseCase, Merge
 from pipeline.domain.profile import Profile, Trait
+from pipeline.domain.refs import Ref
 from pipeline.domain.times import MINUTE
 from pipeline.domain.turn import Turn
 from tests.simulation.mutant import mutant, nothing

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.adapters.memory_store import MemoryStore
-from pipeline.domain.messages import Ref
+from pipeline.domain.refs import Ref
 from pipeline.ports import Change, Entry, Mark, Progress
 from pipeline.process import state
 from pipeline.process.barrier import Barrier
