@@ -163,8 +163,16 @@ class _Maker:
                 moment = rng.choice([1, 5, 20, 50, 200])
                 calls = self._calls(self.talk.instead(kind), number, HALF - EARLIEST)
                 history.halves[2 * number + 1] = self._burst(calls, -EARLIEST - moment)
+        if self.talk.erases:
+            self._end_by_erasure(2 * (last + rng.choice([1, 2])))
         history.length = 2 * last + 13  # seventy minutes, lateness, and some more
         return history
+
+    def _end_by_erasure(self, half: int) -> None:
+        """Of somebody; nothing comes behind, since what still may is open in places."""
+        halves = self.history.halves
+        self.history.halves = {number: halves[number] for number in halves if number < half}
+        self.history.halves[half] = [Arrival(0, 0, None, erase=self.rng.choice(self.users))]
 
     def _burst(self, calls: list[Json], last: int = 0) -> list[Arrival]:
         """`last`: where it comes at the last moment, so long (ms) after the lattice instant."""

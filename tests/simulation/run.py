@@ -219,6 +219,7 @@ class _Run:
         partition = partition_of(ref, self.partitions)
         (record,) = self.system.kafka.append(NAMES.events, partition, [Written(None, value)])
         self.judge.erased.note(name, record.timestamp)
+        self.arrived.append((record.timestamp, {"erase": name}))
 
     def _appended(self, topic: str, partition: int) -> None:
         if topic == NAMES.events:

@@ -10,6 +10,8 @@ from random import Random
 from typing import Any
 
 Json = dict[str, Any]
+ERASED = 0.15
+"""Share of the histories that end with an erasure."""
 TALKATIVE = 0.5
 """Share of the histories with any of it."""
 INSTEAD = 0.4
@@ -20,6 +22,7 @@ class Talk:
     """Of one history."""
 
     def __init__(self, seed: int, phones: Sequence[str]) -> None:
+        self.erases = Random(f"erasure:{seed}").random() < ERASED
         self.rng = Random(f"talk:{seed}")
         self._phones = phones
         self._wish: tuple[Json, int] | None = None

@@ -20,7 +20,7 @@ CANCELLED = {"late_cancel", "cancelled_after_fire"}
 def difference(history: History, arrived: list[tuple[int, Any]], judge: Judge, until: int) -> str:
     """- what only the oracle has, + what only the product has; when it came is left aside."""
     events = [
-        {"arrives": format_instant(at), "raw": value}
+        {"arrives": format_instant(at)} | (value if "erase" in value else {"raw": value})
         for at, value in sorted(arrived, key=lambda item: item[0])
     ]
     case = {"events": events, "until": format_instant(until)}
@@ -38,7 +38,9 @@ def difference(history: History, arrived: list[tuple[int, Any]], judge: Judge, u
             actual.remove(other)
             expected.remove(row)
     lines = [f"- {row}" for row in expected] + [f"+ {row}" for row in actual]
-    said, opt_ins = result.opt_ins.items(), judge.compacted.opt_ins().items()
+    said, opt_ins = set(result.opt_ins.items()), set(judge.compacted.opt_ins().items())
+    if any("erase" in call for _, call in arrived):  # opt-outs stay, and are not shown any more
+        said, opt_ins = ({x for x in each if x[1] == "subscribed"} for each in (said, opt_ins))
     lines += [f"- {row}" for row in said - opt_ins] + [f"+ {row}" for row in opt_ins - said]
     lines += judge.compacted.unheard([each for _, each in _calls(arrived)])
     return "\n".join(lines)
