@@ -34,8 +34,8 @@ def place_one_too_early() -> Iterator[None]:
 
 
 @mutant
-def relay_skips_what_it_finds_first() -> Iterator[None]:
-    """Whoever takes over goes on one entry too late."""
+def place_one_too_late() -> Iterator[None]:
+    """Whoever takes over passes over what one record caused next behind the place."""
     start = OutwardLane._open
 
     async def late(self: OutwardLane) -> None:

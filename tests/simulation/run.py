@@ -15,7 +15,8 @@ from pipeline.adapters import kafka_publishers, kafka_transactions
 from pipeline.domain.messages import Erase, Record
 from pipeline.domain.refs import Ref
 from pipeline.ports import Mark
-from pipeline.process import barrier, holdings, state
+from pipeline.process import barrier, holdings, relay, state
+from pipeline.process.pace import Pace
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
 from tests.simulation import accounts, changes, faults, history, ruled, truth, wild
@@ -61,6 +62,8 @@ class Outcome:
 
 PORTIONS = (1, 2, 3, state.PORTION_MAX)
 """Of a commit; small ones so that a visit takes several of them, and what is due several ticks."""
+TOGETHER = (1, 2, 3, 2000)
+"""Entries of one publish; few, so that it may end within what one record caused."""
 
 
 def run(seed: int) -> Outcome:
@@ -70,6 +73,7 @@ def run(seed: int) -> Outcome:
         patched(),
         patch.object(state, "PORTION_MAX", portion := rng.choice(PORTIONS)),
         patch.object(barrier, "TICK_MAX", rng.choice([0, min(portion, barrier.TICK_MAX)])),
+        patch.object(relay, "Pace", partial(Pace, most=rng.choice(TOGETHER))),
     ):
         return _Run(seed).run()
 

@@ -42,9 +42,9 @@ class Talk:
         rng = self.rng
         late = rng.choice([0, 0, rng.randint(0, number)])
         form = rng.random()
-        if form < 0.45:
+        if form < (0.7 if self._wish else 0.45):
             call = {"type": "identify", "traits": traits(rng.choice(self._phones))}
-            if self._wish and rng.random() < 0.5:  # the number that an opt-in waits for
+            if self._wish and rng.random() < 0.7:  # the number that an opt-in waits for
                 wisher, then = self._wish
                 yield wisher, number - then, call
             else:

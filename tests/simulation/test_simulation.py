@@ -38,6 +38,10 @@ RARE = {
     " comes of it, until the audit goes back; process/test_again.py",
     "offered_is_due": "domain/test_offers.py: a tick must meet a device between an offer and its"
     " answer, and what it waits for be due by then",
+    "newest_is_decided_first": "process/test_again.py: what one tick does not decide is decided by"
+    " the next ones, so the same comes out, a little later",
+    "erasure_forgets_cases": "process/test_against_oracle.py, case `20-erasure: and a wait that"
+    " ended as erased stays ended for the starts of others`: its step is judged by who is erased",
     "pause_keeps_what_it_held": "process/test_pause.py: an attempt must meet a pause at its"
     " address, and the resume come before its best-before",
 }
