@@ -1,6 +1,7 @@
 """For all tests."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 
@@ -17,6 +18,19 @@ settings.load_profile("pipeline")
 # a shell that runs the tests in the background has them ignore Ctrl-C, and they their children
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def broken_on_purpose() -> Iterator[None]:
+    """`MUTANT` names a way to break the product, to see whether tests notice."""
+    name = os.environ.get("MUTANT")
+    if name is None:
+        yield
+        return
+    from tests.simulation.mutants import MUTANTS  # everything, for this alone
+
+    with MUTANTS[name]():
+        yield
 
 
 @pytest.fixture(scope="session")

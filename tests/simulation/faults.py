@@ -2,53 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
 
 from pipeline.ports import Fenced, LogUnavailable, StoreUnavailable
 from tests.simulation.loop import Process
+from tests.simulation.plans import Plan
 from tests.simulation.system import System
 from tests.simulation.worker import Worker
 
 EXPECTED = (StoreUnavailable, LogUnavailable, Fenced, TimeoutError)
 """What may end a worker while something is wrong with what it needs."""
-PROFILES: dict[str, tuple[str, ...]] = {
-    "quiet": (),
-    "crashes": ("crash", "crash", "crash", "rebalance", "restart"),
-    "zombies": ("pause", "pause", "stale_leader", "stale_leader", "rebalance", "crash", "stray"),
-    "forgetful": ("rollback", "rollback", "failover", "crash", "lost"),
-    "brokers": ("kafka", "kafka", "lost", "slow", "crash", "normalize"),
-    "clocks": ("clock", "clock", "pause", "rebalance", "normalize"),
-    "everything": (
-        "crash", "crash", "pause", "rollback", "failover", "lost", "kafka", "slow", "rebalance",
-        "restart", "clock", "normalize", "stale_leader", "stray",
-    ),
-}  # fmt: skip
-
-
-@dataclass
-class Plan:
-    """Which faults, and how many a window of time has."""
-
-    kinds: tuple[str, ...]
-    most: int
-    workers: int
-
-
-def plan(rng: Random) -> Plan:
-    profile = rng.choice(
-        [
-            "quiet",
-            "crashes",
-            "zombies",
-            "forgetful",
-            "brokers",
-            "clocks",
-            "everything",
-            "everything",
-        ]
-    )
-    return Plan(PROFILES[profile], rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 3]))
 
 
 class Faults:
@@ -299,3 +261,12 @@ class Faults:
         self.system.note("normalize", f"stands still for {seconds:.2f} s")
         self.system.normalize_gate.shut()
         self._after(seconds, self.system.normalize_gate.open)
+
+    def _lag(self) -> None:
+        """The state process of one partition stands still, whoever has it."""
+        seconds = self._seconds()
+        partition = self.system.rng.randrange(self.system.partitions)
+        self.counts["lag"] += 1
+        self.system.note("state", f"{partition} stands still for {seconds:.2f} s")
+        self.system.state_gates[partition].shut()
+        self._after(seconds, self.system.state_gates[partition].open)

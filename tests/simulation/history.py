@@ -244,7 +244,7 @@ class _Maker:
                 "ip": "10.0.0.1",
             }
             for channel in ("voice", "sms")
-            if rng.random() < 0.95
+            if rng.random() < self.talk.opting
         ]
         return {"phone": phone, "state": rng.choice(["NY", "NY", "TX"]), "optIn": entries}
 

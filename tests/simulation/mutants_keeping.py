@@ -17,6 +17,7 @@ from pipeline.process.ticks import tick
 from pipeline.worker.ledger import Batch, Ledger
 from tests.simulation.mutant import mutant
 from tests.simulation.mutants_changing import _Blind
+from tests.simulation.redis import Server
 
 # the relay
 
@@ -95,7 +96,7 @@ def watermark_without_its_index() -> Iterator[None]:
             self._of(partition).watermark = Mark(change.watermark.offset, 0)
         return done
 
-    with patch.object(MemoryStore, "commit", coarse):
+    with patch.object(Server, "commit", coarse):
         yield
 
 

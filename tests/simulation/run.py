@@ -19,7 +19,7 @@ from pipeline.process import barrier, holdings, relay, state
 from pipeline.process.pace import Pace
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
-from tests.simulation import accounts, changes, faults, history, ruled, truth, wild
+from tests.simulation import accounts, changes, faults, history, plans, ruled, truth, wild
 from tests.simulation.applying import Operator
 from tests.simulation.judge import Judge, calls_of
 from tests.simulation.kafka import Written
@@ -111,7 +111,7 @@ class _Run:
         self.system.on_part = self._part
         self.merger = Merger(self.system, Random(f"merger:{seed}"))
         self._merges = self._limited and not self.history.exact
-        self.plan = faults.plan(rng)
+        self.plan = plans.plan(rng)
         self.faults = faults.Faults(self.system, self.plan, self._start)
         self.arrived: list[tuple[int, Any]] = []
         self.erased = False
@@ -130,6 +130,8 @@ class _Run:
             self._judge()
         except (Broken, Endless) as broken:
             raise Failed(self._story(str(broken))) from None
+        except Exception as error:
+            raise Failed(self._story(f"it threw {error!r}")) from error
         finally:
             outcome = self._outcome()
             system.loop.close()

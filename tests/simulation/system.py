@@ -68,6 +68,7 @@ class System:
         self.group = Group(self.loop, self.kafka, tps, lambda text: self.note("group", text))
         self.normalizer = Normalizer(partitions, "US", NAMES.events, NAMES.dead_letters)
         self.normalize_gate = Gate()
+        self.state_gates = [Gate() for _ in range(partitions)]
         self.restless = Gate(shut=True)
         """Open since something happened to Redis, or to what was fetched."""
         self.largest_fetch = 50

@@ -16,6 +16,9 @@ TALKATIVE = 0.5
 """Share of the histories with any of it."""
 INSTEAD = 0.4
 """Share of their bursts."""
+RETICENT = 0.3
+"""Share of them in which a number comes without opt-ins, mostly, so that it matters what had been
+said before it came."""
 
 
 class Talk:
@@ -27,9 +30,17 @@ class Talk:
         self._phones = phones
         self._wish: tuple[Json, int] | None = None
         self._share = INSTEAD if self.rng.random() < TALKATIVE else 0.0
+        reticent = self._share and Random(f"reticent:{seed}").random() < RETICENT
+        self.opting = 0.2 if reticent else 0.95
+        """How likely an opt-in, or opt-out, comes with a number."""
+        self._planned = ["talk", "graph", "talk"] if reticent else []
+        self._numbers = (0.2, 0.9) if reticent else (0.45, 0.7)
+        """How likely it is about a number: where no opt-in waits for one, and where one does."""
 
     def instead(self, kind: str) -> str:
         """Of what kind a burst is."""
+        if self._planned:
+            return self._planned.pop(0)
         return "talk" if self._share and self.rng.random() < self._share else kind
 
     def calls(
@@ -42,7 +53,7 @@ class Talk:
         rng = self.rng
         late = rng.choice([0, 0, rng.randint(0, number)])
         form = rng.random()
-        if form < (0.7 if self._wish else 0.45):
+        if form < self._numbers[self._wish is not None]:
             call = {"type": "identify", "traits": traits(rng.choice(self._phones))}
             if self._wish and rng.random() < 0.7:  # the number that an opt-in waits for
                 wisher, then = self._wish

@@ -175,6 +175,7 @@ class Worker:
 
     async def _apply(self, topic: str, partition: int, batch: Batch) -> None:
         del topic
+        await self.system.state_gates[partition].wait()
         await self.partitions.apply(self._rewind, partition, batch)
 
     # reading
