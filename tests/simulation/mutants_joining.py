@@ -14,6 +14,7 @@ from pipeline.domain import (
     person,
     seen,
     subject,
+    weighing,
 )
 from pipeline.domain.book import Book
 from pipeline.domain.entities import Device
@@ -52,6 +53,20 @@ def opt_outs_lost_on_merge() -> Iterator[None]:
 def waiting_opt_ins_lost_on_merge() -> Iterator[None]:
     """An opt-in that waits for an address is gone when its device is somebody's."""
     with _joining(waiting=[]):
+        yield
+
+
+@mutant
+def merge_forgets_devices() -> Iterator[None]:
+    """The other side's devices are found by no erasure."""
+    with _joining(devices=[]):
+        yield
+
+
+@mutant
+def numbers_are_held_by_nobody() -> Iterator[None]:
+    """An address does not learn who has it."""
+    with patch.object(weighing, "hold", nothing):
         yield
 
 

@@ -19,7 +19,7 @@ from pipeline.process import barrier, holdings, relay, state
 from pipeline.process.pace import Pace
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
-from tests.simulation import accounts, changes, faults, history, plans, ruled, truth, wild
+from tests.simulation import accounts, agreeing, changes, faults, history, plans, ruled, truth, wild
 from tests.simulation.applying import Operator
 from tests.simulation.judge import Judge, calls_of
 from tests.simulation.kafka import Written
@@ -102,7 +102,6 @@ class _Run:
         if not self.history.exact:
             changes.with_hours(seed, book, self.course)
         self._limited = "limits" in book.get("calling", {})
-        self._looked_at = "calling" in book or bool(self.course.by_half)
         self.system = System(rng, self.history.begin, raw, self.partitions)
         self.system.largest_fetch = rng.choice([1, 3, 10, 50])
         books = [book, *(change.rulebook for change in self.course.changes)]
@@ -170,8 +169,7 @@ class _Run:
                 self.system.broken(f"not settled {settle:.0f} s after all faults: {system_state}")
                 raise loop.stopped or AssertionError
             self.system.restless.shut()
-            if self._looked_at:
-                self._account()
+            self._account()
 
     def _calm(self) -> bool:
         """Nothing is on its way; looked at before each jump of the clock."""
@@ -197,6 +195,7 @@ class _Run:
         sent, all_ = set(judge.triggers), self._limited and not self.erased
         wrong += accounts.unaccounted(found, judge.decided, sent, all_=all_)
         wrong += judge.compacted.stale(states)
+        wrong += agreeing.disagreements(states)
         if wrong:
             system.broken("\n".join(wrong))
             raise system.loop.stopped or AssertionError

@@ -79,8 +79,10 @@ class Shown:
                         contacts |= _shown(entity.profile.contact(who_is(ref)), CONTACT)
                     elif isinstance(entity, Address):
                         for channel, consent in entity.consents.items():
-                            opt_in = OptIn(ref.id, entity.kind, channel, consent, "", ())
-                            opt_ins |= _shown(opt_in, OPT_IN) if consent.subscribed else {}
+                            users = tuple(entity.user_ids)
+                            opt_in = OptIn(ref.id, entity.kind, channel, consent, "", users)
+                            shown = _shown(opt_in, (*OPT_IN, "userIds"))
+                            opt_ins |= shown if consent.subscribed else {}
         for topic, held, known in (
             ("contacts", contacts, self.contacts),
             ("optins", opt_ins, self._opt_ins),
