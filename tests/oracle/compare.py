@@ -61,7 +61,7 @@ def compare(expected: Any, actual: Any, decisions: bool = True) -> str:
         [_output(item) for item in actual.outputs],
     )
     if decisions:
-        lines += _difference("decision", _last(expected.decisions), _last(actual.decisions))
+        lines += _difference("decision", said(expected.decisions), said(actual.decisions))
     return "\n".join(lines)
 
 
@@ -69,9 +69,10 @@ def _output(record: Record) -> tuple[Any, ...]:
     return normal(record, TRIGGER if record["type"] == "trigger" else RETRACTION)
 
 
-def _last(decisions: list[Record]) -> list[tuple[Any, ...]]:
-    """What was decided, a row a step; of a start with nothing decided that it does not stand.
+def said(decisions: list[Record]) -> list[tuple[Any, ...]]:
+    """What was decided, a row a step, with the reason for a suppression.
 
+    Of a start with nothing decided that it does not stand.
     Rule 5 leaves open how often and as what the latter is written.
     """
     decided: set[tuple[Any, ...]] = set()
@@ -84,6 +85,8 @@ def _last(decisions: list[Record]) -> list[tuple[Any, ...]]:
         elif outcome in _NOT_STANDING:
             standing.add((journey, key, anchor))
         else:
+            if outcome == "suppressed":
+                outcome = record.get("reason")
             decided.add(
                 (journey, step, key, None if outcome == "erased" else person, anchor, outcome, at)
             )

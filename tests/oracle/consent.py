@@ -143,8 +143,12 @@ class Consent:
 
     def subscribed(self, number: str, channel: str) -> bool:
         """Rule 12: the newest wins, an opt-out wins a tie."""
-        said = self.ledger.get((number, channel))
-        return bool(said) and not max(said or ())[1]
+        said = self.said_of(number, channel)
+        return bool(said) and not max(said)[1]
+
+    def said_of(self, number: str, channel: str) -> set[tuple[int, bool]]:
+        """When something was said, and whether it was an opt-out."""
+        return self.ledger.get((number, channel), set())
 
     def say(self, number: str, channel: str, timestamp: int, *, out: bool) -> None:
         self.ledger.setdefault((number, channel), set()).add((timestamp, out))

@@ -37,9 +37,9 @@ def first_closed(
     if held_out(journey, person):
         return "holdout"
     if number is None:
-        return "address"
+        return "no_address"
     if not consent.subscribed(number, step.channel):
-        return "consent"
+        return "opted_out" if consent.said_of(number, step.channel) else "no_consent"
     return "cooldown" if any(now - at < step.cooldown for at in called) else None
 
 

@@ -79,7 +79,7 @@ def test_a_random_history_gives_what_the_oracle_says(profile: str) -> None:
 
 def difference(rulebook: dict[str, Any], case: dict[str, Any]) -> str:
     expected, came = run(copy.deepcopy(rulebook), copy.deepcopy(case)), product(rulebook, case)
-    lines = [compare(expected, came, decisions=False)]
+    lines = [compare(expected, came)]
     if undated(expected) != undated(came):
         lines.append(f"- undated {undated(expected)}\n+ undated {undated(came)}")
     return "\n".join(line for line in lines if line)

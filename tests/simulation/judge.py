@@ -38,6 +38,7 @@ class Judge:
         """Ids of triggers of journeys in shadow, by their names inside."""
         self.decided: set[str] = set()
         """... and of all decisions."""
+        self.decisions: list[Json] = []
         self._told: defaultdict[str, list[str]] = defaultdict(list)
         """What else tells of triggers and retractions, by their ids."""
         self._journeys = {
@@ -98,6 +99,7 @@ class Judge:
             self._shadow(value)
         elif topic == NAMES.decisions:
             self.decided.add(value["id"])
+            self.decisions.append(value)
             self._told[value["outcome"]].append(value["id"])
         elif topic == NAMES.outbound:
             self._told[value["event"]].append(value["properties"].get("triggerId", ""))

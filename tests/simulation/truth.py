@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.domain.ids import key_text
 from pipeline.domain.times import format_instant
-from tests.oracle.compare import normal
+from tests.oracle import compare
 from tests.oracle.oracle import run
 from tests.simulation.history import History
 from tests.simulation.judge import Judge
@@ -38,12 +38,24 @@ def difference(history: History, arrived: list[tuple[int, Any]], judge: Judge, u
             actual.remove(other)
             expected.remove(row)
     lines = [f"- {row}" for row in expected] + [f"+ {row}" for row in actual]
+    lines += _decisions(result.decisions, judge.decisions, crowded)
     said, opt_ins = set(result.opt_ins.items()), set(judge.compacted.opt_ins().items())
     if any("erase" in call for _, call in arrived):  # opt-outs stay, and are not shown any more
         said, opt_ins = ({x for x in each if x[1] == "subscribed"} for each in (said, opt_ins))
     lines += [f"- {row}" for row in said - opt_ins] + [f"+ {row}" for row in opt_ins - said]
     lines += judge.compacted.unheard([each for _, each in _calls(arrived)])
     return "\n".join(lines)
+
+
+def _decisions(
+    expected: list[dict[str, Any]], actual: list[dict[str, Any]], crowded: set[str | None]
+) -> list[str]:
+    """Of every step what became of it; when it came is left aside."""
+    one, other = (
+        Counter(row[:6] for row in compare.said(each) if not crowded.intersection(row))
+        for each in (expected, actual)
+    )
+    return [f"- {row}" for row in one - other] + [f"+ {row}" for row in other - one]
 
 
 def _crowded(arrived: list[tuple[int, Any]]) -> set[str | None]:
@@ -63,4 +75,4 @@ def _calls(arrived: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
 
 
 def _row(output: dict[str, Any]) -> tuple[Any, ...]:
-    return normal(output, TRIGGER if output["type"] == "trigger" else RETRACTION)
+    return compare.normal(output, TRIGGER if output["type"] == "trigger" else RETRACTION)
