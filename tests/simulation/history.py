@@ -75,6 +75,7 @@ def book(number: int) -> Json:
     conditions = Random(f"conditions:{number}")
     for journey in journeys:
         _add_condition(conditions, journey)
+        _add_gates(Random(f"gates:{number}:{journey['journey']}"), journey)
     consent = [
         {"event": "Unsubscribed", "channels": ["voice", "sms"], "subscribed": False},
         {"event": "Subscribed", "channels": ["voice"], "subscribed": True},
@@ -122,6 +123,18 @@ def _add_condition(rng: Random, journey: Json) -> None:
         )
 
 
+def _add_gates(rng: Random, journey: Json) -> None:
+    """Of people drawn by lot, and of what went out before."""
+    if rng.random() < 0.15:
+        journey["holdout"] = {"percent": 50, "salt": journey["journey"]}
+    if len(journey["steps"]) == 2 and rng.random() < 0.3:
+        journey["experiment"] = {"salt": "x", "variants": {"soft": 50, "firm": 50}}
+        for step, variant in zip(journey["steps"], ("soft", "firm"), strict=True):
+            step["variant"] = variant
+    if journey["match"] == "person" and rng.random() < 0.4:
+        journey["steps"][-1]["cooldown"] = rng.choice(["30m", "50m"])
+
+
 # the events
 
 
@@ -130,11 +143,12 @@ class _Maker:
         self.rng = rng
         self.talk = talk
         self.history = History(rulebook)
+        self._cools = any("cooldown" in step for j in rulebook["journeys"] for step in j["steps"])
         self.raw_partitions = raw_partitions
         self.users = [f"u{n}" for n in range(1, rng.choice([1, 2, 2, 3]) + 1)]
         self.devices = [f"a{n}" for n in range(1, rng.choice([0, 1, 1, 2]) + 1)]
         self.phones = list(PHONES[: len(self.users)])
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 and not self._cools:
             self.phones[-1] = self.phones[0]
         self.keys = ["L1", "L2", 7][: rng.choice([1, 2, 2, 3])]
         starts = {journey["start"]["event"] for journey in rulebook["journeys"]}
@@ -166,6 +180,8 @@ class _Maker:
         if self.talk.erases:
             self._end_by_erasure(2 * (last + rng.choice([1, 2])))
         history.length = 2 * last + 13  # seventy minutes, lateness, and some more
+        # who of several at one number is called first is nobody's to say
+        history.exact = not (self._cools and self.talk.talks)
         return history
 
     def _end_by_erasure(self, half: int) -> None:

@@ -9,7 +9,9 @@ from pipeline.domain import (
     case,
     consent,
     firing,
+    judging,
     reviews,
+    schedule,
     subject,
     waits,
     weighing,
@@ -17,7 +19,7 @@ from pipeline.domain import (
 from pipeline.domain.entities import Address
 from pipeline.domain.facts import Facts
 from pipeline.domain.messages import Claimed
-from pipeline.domain.outputs import Attempt, Consent, Evidence, Trigger
+from pipeline.domain.outputs import Attempt, Consent, Evidence, Trigger, decision_on
 from pipeline.domain.profile import Profile
 from pipeline.domain.turn import Turn
 from pipeline.domain.versions import Versions
@@ -195,4 +197,50 @@ def lookback_ignored() -> Iterator[None]:
         return cancel.ref.time >= anchor.ref.time and means(cancel, anchor, versions)
 
     with patch.object(waits, "means", later), patch.object(reviews, "means", later):
+        yield
+
+
+# gates
+
+
+@mutant
+def cooldown_ignored() -> Iterator[None]:
+    """A number is called again right after the last time."""
+    judged = firing._judged
+
+    def hot(at: Address, attempt: Attempt, *rest: Any) -> tuple[Attempt, str | None]:
+        return judged(at, replace(attempt, cooldown=0), *rest)
+
+    with patch.object(firing, "_judged", hot):
+        yield
+
+
+@mutant
+def everybody_is_contacted() -> Iterator[None]:
+    """Nobody is held out."""
+
+    def none(*_: Any) -> bool:
+        return False
+
+    with patch.object(judging, "held_out", none):
+        yield
+
+
+@mutant
+def everybody_gets_one_variant() -> Iterator[None]:
+    """The steps of one variant are everybody's."""
+    with patch.object(schedule, "fraction", lambda *_: 0.0):
+        yield
+
+
+@mutant
+def all_suppressions_have_one_reason() -> Iterator[None]:
+    """Who opted out is said to have never opted in."""
+
+    def vague(attempt: Attempt, outcome: Any, reason: str | None, *rest: Any) -> Any:
+        return decision_on(
+            attempt, outcome, "no_consent" if reason == "opted_out" else reason, *rest
+        )
+
+    with patch.object(firing, "decision_on", vague):
         yield

@@ -37,6 +37,11 @@ class Talk:
         self._numbers = (0.2, 0.9) if reticent else (0.45, 0.7)
         """How likely it is about a number: where no opt-in waits for one, and where one does."""
 
+    @property
+    def talks(self) -> bool:
+        """Whether there is any of it."""
+        return self._share > 0
+
     def instead(self, kind: str) -> str:
         """Of what kind a burst is."""
         if self._planned:

@@ -12,6 +12,7 @@ from tests.simulation.judge import Judge
 
 TRIGGER = (
     "type", "journey", "step", "key", "person", "channel", "to", "anchor", "deadline", "expiresAt",
+    "variant",
 )  # fmt: skip
 RETRACTION = ("type", "journey", "key", "person", "channel", "to", "reason")
 CANCELLED = {"late_cancel", "cancelled_after_fire"}
