@@ -9,6 +9,8 @@ from tests.simulation.plans import Plan
 from tests.simulation.system import System
 from tests.simulation.worker import Worker
 
+LEAD = 7.0
+"""Seconds from the opening of a window to the lattice instant."""
 EXPECTED = (StoreUnavailable, LogUnavailable, Fenced, TimeoutError)
 """What may end a worker while something is wrong with what it needs."""
 
@@ -68,6 +70,8 @@ class Faults:
         rng = self.system.rng
         self._left = rng.randint(0, self._plan.most) if self._plan.kinds else 0
         self._aim()
+        if self._plan.lags:  # from before the last moment, mostly until something is due
+            self.system.loop.outside(rng.random() * LEAD / 3, self._lag)
 
     def close_window(self) -> None:
         """No more; what is broken mends itself within a minute."""

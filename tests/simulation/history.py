@@ -23,6 +23,8 @@ BEGIN = 1_772_550_000_000
 """2026-03-03T15:00:00Z"""
 BURST = 20 * MINUTE
 HALF = BURST // 2
+RACING = 0.15
+"""Share of the histories in which most is cancelled at the last moment, by way of devices."""
 EARLIEST = 5 * SECOND
 """Deadlines are at most so long before their lattice instant."""
 BOOKS = 48
@@ -58,6 +60,7 @@ class History:
     """The instant of the first step."""
     exact: bool = True
     """Whether the outcome is one that the oracle can say."""
+    racing: bool = False
 
 
 def make(seed: int, raw_partitions: int) -> History:
@@ -142,11 +145,12 @@ class _Maker:
     def __init__(self, rng: Random, talk: Talk, rulebook: Json, raw_partitions: int) -> None:
         self.rng = rng
         self.talk = talk
-        self.history = History(rulebook)
+        self.history = History(rulebook, racing=rng.random() < RACING)
         self._cools = any("cooldown" in step for j in rulebook["journeys"] for step in j["steps"])
         self.raw_partitions = raw_partitions
         self.users = [f"u{n}" for n in range(1, rng.choice([1, 2, 2, 3]) + 1)]
-        self.devices = [f"a{n}" for n in range(1, rng.choice([0, 1, 1, 2]) + 1)]
+        racing = self.history.racing
+        self.devices = [f"a{n}" for n in range(1, rng.choice([0, 1, 1, 2]) + 1 + racing)]
         self.phones = list(PHONES[: len(self.users)])
         if rng.random() < 0.25 and not self._cools:
             self.phones[-1] = self.phones[0]
@@ -172,8 +176,9 @@ class _Maker:
                 )
                 calls = self._calls(self.talk.instead(kind), number, 0)
                 history.halves[2 * number] = self._burst(calls)
-            if rng.random() < 0.4:
+            if rng.random() < (0.9 if history.racing else 0.4):
                 kind = rng.choice(["cancel", "cancel", "graph", "opt"])
+                kind = "cancel" if history.racing else kind
                 moment = rng.choice([1, 5, 20, 50, 200])
                 calls = self._calls(self.talk.instead(kind), number, HALF - EARLIEST)
                 history.halves[2 * number + 1] = self._burst(calls, -EARLIEST - moment)
@@ -242,7 +247,7 @@ class _Maker:
         ]
         for device in self.devices:
             draw = self.rng.random()
-            if draw < 0.4:
+            if draw < 0.4 or self.history.racing:
                 who = {"userId": self.rng.choice(self.users), "anonymousId": device}
                 calls.append(self._call(who, type="page", name="Home"))
             elif draw < 0.6:

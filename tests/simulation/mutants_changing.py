@@ -97,6 +97,21 @@ def resume_visits_nobody() -> Iterator[None]:
 
 
 @mutant
+def resume_is_not_noted() -> Iterator[None]:
+    """What was paused stays so."""
+    put = shelf.put_in_force
+
+    def forever(on: Shelf, enforce: Any, at: int) -> bool:
+        before = dict(on.pauses)
+        visits = put(on, enforce, at)
+        on.pauses |= {name: pause for name, pause in before.items() if pause.until is None}
+        return visits
+
+    with patch.object(state, "put_in_force", forever):
+        yield
+
+
+@mutant
 def pause_keeps_what_it_held() -> Iterator[None]:
     """What a pause met at its address is not released by the resume."""
     with patch.object(postponing, "visit", postponing.drop):

@@ -11,7 +11,7 @@ from pipeline.adapters.kafka_batches import send_all
 from pipeline.adapters.kafka_transactions import TransactionalPublisher
 from pipeline.names import Names
 from pipeline.ports import Entry, Mark, Unsettled
-from pipeline.process import outward
+from pipeline.process import outbox, outward
 from pipeline.process.outbox import Outbox
 from pipeline.process.relay import Relay
 from pipeline.worker.partitions import Partitions
@@ -30,6 +30,23 @@ def no_fence() -> Iterator[None]:
         return f"{name(self, partition)}-{next(number)}"
 
     with patch.object(Names, "transactional_id", unique):
+        yield
+
+
+@mutant
+def page_of_before_a_reload_counts() -> Iterator[None]:
+    """What was being read when an outbox had to begin anew hides what is before it."""
+
+    async def stale(self: Outbox) -> None:
+        page = await self._store.outbox(
+            self._partition, internal=self._internal, after=self._cursor, limit=outbox._PAGE
+        )
+        self._extend(page)
+        if len(page) < outbox._PAGE:
+            self._behind = False
+            self._less.set()
+
+    with patch.object(Outbox, "_read", stale):
         yield
 
 

@@ -9,13 +9,16 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "zombies": ("pause", "pause", "stale_leader", "stale_leader", "rebalance", "crash", "stray"),
     "forgetful": ("rollback", "rollback", "failover", "crash", "lost"),
     "brokers": ("kafka", "kafka", "lost", "slow", "crash", "normalize", "lag"),
-    "laggards": ("lag", "lag", "lag", "rebalance", "slow"),
+    "laggards": ("lag", "rebalance", "slow", "crash"),
     "clocks": ("clock", "clock", "pause", "rebalance", "normalize", "lag"),
     "everything": (
         "crash", "crash", "pause", "rollback", "failover", "lost", "kafka", "slow", "rebalance",
         "restart", "clock", "normalize", "stale_leader", "stray", "lag",
     ),
 }  # fmt: skip
+
+
+RACES = 0.5
 
 
 @dataclass
@@ -25,8 +28,14 @@ class Plan:
     kinds: tuple[str, ...]
     most: int
     workers: int
+    lags: bool
+    """Whether a partition stands still in each window."""
 
 
-def plan(rng: Random) -> Plan:
+def plan(rng: Random, *, racing: bool = False) -> Plan:
+    """`racing`: who is late matters more often than else."""
     profile = rng.choice([*PROFILES, "everything"])
-    return Plan(PROFILES[profile], rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 3]))
+    if racing and rng.random() < RACES:
+        profile = "laggards"
+    most, workers = rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 3])
+    return Plan(PROFILES[profile], most, workers, lags=profile == "laggards")

@@ -14,6 +14,7 @@ import orjson
 
 from pipeline.domain.shadow import slot
 from pipeline.wire.records import Announce, Enforce, decode
+from pipeline.wire.state import SHELF_KEY, decode_shelf
 from tests.simulation.kafka import Kafka, Record, Written
 from tests.simulation.system import NAMES
 
@@ -31,6 +32,16 @@ class InForce:
     paused: frozenset[str] = frozenset()
     dropped: dict[str, int] = field(default_factory=dict)
     """Versions below this one are."""
+
+
+def pauses(kafka: Kafka, states: list[Any]) -> Iterator[str]:
+    """Partitions in which other journeys are paused than was said last."""
+    for number, state in enumerate(states):
+        *_, last = _spans(kafka.logs[NAMES.events, number])
+        known = decode_shelf(state.entities.get(SHELF_KEY)).pauses
+        going_on = {journey for journey, pause in known.items() if pause.until is None}
+        if going_on != last.paused:
+            yield f"{number} has paused {sorted(going_on)} and not {sorted(last.paused)}"
 
 
 def wrongs(kafka: Kafka, partitions: int, published: Published) -> Iterator[str]:

@@ -32,8 +32,6 @@ from tests.simulation.system import NAMES, Broken, System
 from tests.simulation.worker import Worker
 
 HALF = history.HALF / 1000
-LEAD = 7.0
-"""Seconds before the lattice instant at which a step begins."""
 FAULTS = 60.0
 """Seconds from the start of a half lattice step during which faults may begin."""
 SHOWN = 400
@@ -110,7 +108,7 @@ class _Run:
         self.system.on_part = self._part
         self.merger = Merger(self.system, Random(f"merger:{seed}"))
         self._merges = self._limited and not self.history.exact
-        self.plan = plans.plan(rng)
+        self.plan = plans.plan(rng, racing=self.history.racing)
         self.faults = faults.Faults(self.system, self.plan, self._start)
         self.arrived: list[tuple[int, Any]] = []
         self.erased = False
@@ -154,7 +152,7 @@ class _Run:
         settle = max(HALF - 30.0, 0.0)
         for half in range(self.history.length):
             begin = half * HALF
-            loop.run(begin - LEAD)
+            loop.run(begin - faults.LEAD)
             self.faults.open_window()
             for arrival in self.history.halves.get(half, ()):
                 self._pending += 1
@@ -190,7 +188,7 @@ class _Run:
     def _account(self) -> None:
         """While nothing is on its way: what the store holds."""
         system, judge = self.system, self.judge
-        states = [system.redis.primary.state(number) for number in range(self.partitions)]
+        states = self._states()
         found, wrong = accounts.look(states, rules_once, system.wall())
         sent, all_ = set(judge.triggers), self._limited and not self.erased
         wrong += accounts.unaccounted(found, judge.decided, sent, all_=all_)
@@ -199,6 +197,10 @@ class _Run:
         if wrong:
             system.broken("\n".join(wrong))
             raise system.loop.stopped or AssertionError
+
+    def _states(self) -> list[Any]:
+        """Of the partitions, as the store has them."""
+        return [self.system.redis.primary.state(number) for number in range(self.partitions)]
 
     def _arrive(self, arrival: history.Arrival) -> None:
         """A producer writes; while the brokers are away it waits."""
@@ -248,6 +250,8 @@ class _Run:
         self.judge.replay()
         if self.course.by_half:
             for wrong in ruled.wrongs(system.kafka, self.partitions, self.judge.published):
+                system.broken(wrong)
+            for wrong in ruled.pauses(system.kafka, self._states()):
                 system.broken(wrong)
         if system.loop.stopped is None and self.history.exact:
             wrong = truth.difference(self.history, self.arrived, self.judge, system.wall())
