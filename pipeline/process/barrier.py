@@ -11,7 +11,7 @@ the partitions, which note the last record of each depth that caused another.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,9 @@ EVERY: Final = 0.2
 """Seconds between looks at what is due, at most: where something will be due sooner, until then."""
 LEAST: Final = 0.05
 """And at least: what is due together is decided together."""
+TOGETHER: Final = 3
+"""Barriers under way at a time, each begun `EVERY` seconds after the one before: under load one
+takes a second, and what is due just after it began must not wait for two."""
 
 _SHORTEST_PAUSE: Final = 0.005
 _PAUSE: Final = 0.02
@@ -57,8 +60,9 @@ class BarrierState:
 class Barrier:
     """Of the leader, the owner of partition 0.
 
-    Two leaders for a moment do no harm: each tick is true. Being cut off does none either: what is
-    due stays due.
+    Several at a time, or two leaders for a moment, do no harm: each tick is true, and one of an
+    earlier instant than the last decides nothing. Being cut off does none either: what is due stays
+    due.
     """
 
     def __init__(
@@ -79,23 +83,45 @@ class Barrier:
         self._soonest: int | None = None  # the earliest instant at which something will be due
 
     async def run(self) -> None:
-        """Look and tick until cancelled. Kafka may be away for a while, the store may not."""
-        while True:
-            try:
-                await self.step()
-            except LogUnavailable:
-                self.state.interrupted += 1
-                await self._clock.sleep(_RETRY)
-            await self._clock.sleep(self._rest())
+        """Look and tick until cancelled. Kafka may be away for a while, the store may not.
+
+        What becomes due meanwhile need not wait until a barrier is over: the next one begins.
+        """
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                if len(under_way) < TOGETHER and (now := await self._look()) is not None:
+                    under_way.add(asyncio.create_task(self._patiently(now)))
+                await self._rest(under_way)
+                for ended in [each for each in under_way if each.done()]:
+                    under_way.remove(ended)
+                    ended.result()
+        finally:
+            for each in under_way:
+                each.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def step(self) -> int:
         """Append a tick to each partition where something is due; the number of them."""
+        now = await self._look()
+        return 0 if now is None else await self._barrier(now)
+
+    async def _look(self) -> int | None:
+        """The instant of the look where something is due, else None."""
         now = self._clock.now()
-        state = self.state
         progress = await self._store.progress(self._partitions)
-        state.overdue_since = self._overdue(progress, now)
-        if state.overdue_since is None:
-            return 0
+        self.state.overdue_since = self._overdue(progress, now)
+        return None if self.state.overdue_since is None else now
+
+    async def _patiently(self, now: int) -> None:
+        try:
+            await self._barrier(now)
+        except LogUnavailable:
+            self.state.interrupted += 1
+            await self._clock.sleep(_RETRY)
+
+    async def _barrier(self, now: int) -> int:
+        state = self.state
         await self._normalized(await self._log.raw_ends())
         progress = await self._settled()
         # what was due may be done by now, by the tick before this one
@@ -117,8 +143,20 @@ class Barrier:
         await asyncio.gather(*(self._log.append(partition, value) for partition in partitions))
         return len(partitions)
 
-    def _rest(self) -> float:
-        """Seconds until the next look."""
+    async def _rest(self, under_way: Collection["asyncio.Task[None]"]) -> None:
+        """Until the next look."""
+        if under_way:
+            sleep = asyncio.create_task(self._clock.sleep(EVERY))
+            try:
+                await asyncio.wait({sleep, *under_way}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sleep.cancel()
+            if not any(each.done() for each in under_way):
+                return
+        await self._clock.sleep(self._until_due())
+
+    def _until_due(self) -> float:
+        """Seconds, as of the last look."""
         if self._soonest is None:
             return EVERY
         return min(max((self._soonest - self._clock.now()) / SECOND, LEAST), EVERY)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 
@@ -11,8 +11,8 @@ from pipeline.adapters.memory_log import MemoryLog
 from pipeline.adapters.memory_store import MemoryStore
 from pipeline.domain.messages import HOPS
 from pipeline.names import Names
-from pipeline.ports import Change, Entry, LogUnavailable, Mark, Progress
-from pipeline.process.barrier import EVERY, LEAST, TICK_MAX, Barrier
+from pipeline.ports import Change, Entry, LogUnavailable, Mark, Progress, StoreUnavailable
+from pipeline.process.barrier import EVERY, LEAST, TICK_MAX, TOGETHER, Barrier
 from pipeline.wire.records import Tick, decode, encode_control
 
 NAMES = Names()
@@ -266,6 +266,52 @@ async def test_two_leaders_write_true_ticks() -> None:
         await world.take(0)
     assert 1 <= sum([await step for step in steps]) <= 2
     assert all(tick >= NOW for tick in world.ticks(0))
+
+
+async def test_what_becomes_due_in_a_long_barrier_need_not_wait_for_its_end() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    world.write(1)  # all of them wait for it
+    begun: list[int] = []
+    read = world.log.raw_ends
+
+    async def raw_ends() -> Mapping[tuple[str, int], int]:
+        begun.append(world.clock.now())
+        return await read()
+
+    world.log.raw_ends = raw_ends  # type: ignore[method-assign]
+    run = asyncio.create_task(world.barrier.run())
+    while world.clock.now() < NOW + 60_000:
+        await settle()
+    assert len(begun) == TOGETHER
+    assert all(later - before >= EVERY * 1000 for before, later in pairwise(begun))
+
+    await world.take(1)
+    while len(world.ticks(0)) < TOGETHER:
+        await settle()
+    run.cancel()
+    looks = sorted(world.ticks(0)[:TOGETHER])
+    assert all(0 <= start - look < EVERY * 1000 for start, look in zip(begun, looks, strict=False))
+    assert len(set(looks)) == TOGETHER
+
+
+async def test_a_barrier_that_fails_ends_the_others_and_the_loop() -> None:
+    world = World()
+    world.write(0)
+    await world.take(0, due=NOW)
+    world.write(1)
+    run = asyncio.create_task(world.barrier.run())
+    while world.clock.now() < NOW + 1000:
+        await settle()
+
+    async def gone(partitions: Iterable[int]) -> Mapping[int, Progress]:
+        raise StoreUnavailable("gone")
+
+    world.store.progress = gone  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        await asyncio.wait_for(run, 5)
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_the_loop_outlives_kafkas_absence_and_can_be_cancelled() -> None:
