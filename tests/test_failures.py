@@ -77,7 +77,7 @@ def is_case(name: str) -> bool:
 
 
 def is_fault(name: str) -> bool:
-    return name in texts(constant(TESTS / "simulation" / "faults.py", "PROFILES"))
+    return name in texts(constant(TESTS / "simulation" / "plans.py", "PROFILES"))
 
 
 def is_mutant(name: str) -> bool:
