@@ -1,20 +1,13 @@
 """What must hold at every instant, and what must have come out at the end."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
 from typing import Any
 
 import orjson
 
-from pipeline.adapters.memory_store import MemoryStore
-from pipeline.domain.messages import Position, Record
 from pipeline.domain.shadow import slot
 from pipeline.domain.times import MINUTE, parse_instant
-from pipeline.ports import Change, Entry, Mark
-from pipeline.process.normalize import Normalizer
-from pipeline.process.portion import Place
-from pipeline.process.state import Committed, StateProcess
-from pipeline.wire.records import decode
+from pipeline.ports import Change, Mark
 from pipeline.wire.state import LEDGER_KEY, decode_ledger
 from tests.simulation import kafka
 from tests.simulation.erasing import Erased
@@ -178,67 +171,6 @@ class Judge:
         for wrong in self.erased.kept(self.triggers, self.retractions):
             self.system.broken(wrong)
 
-    def account(self, normalizer: Normalizer) -> None:
-        """Every raw record became events that stand in the log, or a dead letter."""
-        system = self.system
-        events: set[Position] = set()
-        for number in range(system.partitions):
-            for record in system.kafka.logs[NAMES.events, number]:
-                read = decode(record.value or b"")
-                if isinstance(read, Record) and read.position is not None:
-                    events.add(read.position)
-        letters = Counter(
-            tuple(value for name, value in record.headers if name.startswith("source"))
-            for record in system.kafka.logs[NAMES.dead_letters, 0]
-        )
-        for number in range(system.raw_partitions):
-            log = system.kafka.logs[NAMES.raw, number]
-            result = normalizer.normalize(NAMES.raw, number, log)
-            for entry in result.events:
-                position = Position(f"{NAMES.raw}/{number}", *entry.mark)
-                if position not in events:
-                    system.broken(f"an event of raw record {number}:{entry.mark} is lost")
-            for entry in result.dead_letters:
-                source = tuple(v for name, v in entry.headers if name.startswith("source"))
-                if not letters[source]:
-                    system.broken(f"raw record {number}:{entry.mark} has no dead letter")
-
-    def replay(self) -> None:
-        """The log folded again from its start gives the same state and the same outputs."""
-        store = MemoryStore()
-        made: list[Entry] = []
-
-        def committed(change: Committed) -> None:
-            made.extend(change.outward)
-
-        for number in range(self.system.partitions):
-            made.clear()
-            place = Place(number, self.system.partitions, "", NAMES.events)
-            process = StateProcess(place, store, committed)
-            _at_once(_fold(process, self.system.kafka.logs[NAMES.events, number]))
-            self._same_state(number, store)
-            self._same_outputs(number, made)
-
-    def _same_outputs(self, number: int, made: list[Entry]) -> None:
-        again: defaultdict[str, list[kafka.Written]] = defaultdict(list)
-        for entry in made:
-            again[entry.topic].append(kafka.Written(entry.key, entry.value, entry.headers))
-        topics = {topic for partition, topic in self.published if partition == number}
-        for topic in sorted(topics | again.keys()):
-            then = self.published[number, topic]
-            if again[topic] != then:
-                self.system.broken(
-                    f"{number} published {len(then)} records to {topic},"
-                    f" a replay {len(again[topic])}: {_first(again[topic], then)}"
-                )
-
-    def _same_state(self, number: int, store: MemoryStore) -> None:
-        now, then = self.system.redis.primary.state(number), store._of(number)
-        for name in ("watermark", "entities", "due"):
-            if getattr(now, name) != getattr(then, name):
-                text = _differing(getattr(now, name), getattr(then, name))
-                self.system.broken(f"{name} of {number} is not what a replay gives: {text}")
-
 
 def calls_of(value: bytes | None) -> list[Json]:
     try:
@@ -276,35 +208,6 @@ def _ms(text: str) -> int:
     instant = parse_instant(text)
     assert instant is not None
     return instant
-
-
-async def _fold(process: StateProcess, log: list[kafka.Record]) -> None:
-    await process.open()
-    await process.apply(log)
-
-
-def _at_once(work: Any) -> None:
-    try:
-        work.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("it waited")
-
-
-def _first(made: list[kafka.Written], published: list[kafka.Written]) -> str:
-    for place, (one, other) in enumerate(zip(made, published, strict=False)):
-        if one != other:
-            return f"{place}: {one} and not {other}"[:600]
-    return "one goes on longer"
-
-
-def _differing(now: Any, then: Any) -> str:
-    if not isinstance(now, Mapping):
-        return f"{now} and not {then}"
-    for key in sorted(now.keys() | then.keys()):
-        if now.get(key) != then.get(key):
-            return f"{key!r}: {now.get(key)!r} and not {then.get(key)!r}"
-    return ""
 
 
 __all__ = ["Judge", "calls_of"]

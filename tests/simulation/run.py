@@ -19,7 +19,18 @@ from pipeline.process import barrier, holdings, relay, state
 from pipeline.process.pace import Pace
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
-from tests.simulation import accounts, agreeing, changes, faults, history, plans, ruled, truth, wild
+from tests.simulation import (
+    accounts,
+    agreeing,
+    changes,
+    faults,
+    history,
+    plans,
+    replaying,
+    ruled,
+    truth,
+    wild,
+)
 from tests.simulation.applying import Operator
 from tests.simulation.judge import Judge, calls_of
 from tests.simulation.kafka import Written
@@ -245,9 +256,11 @@ class _Run:
 
     def _judge(self) -> None:
         system = self.system
-        self.judge.account(system.normalizer)
+        for wrong in replaying.lost(system, system.normalizer):
+            system.broken(wrong)
         self.judge.told()
-        self.judge.replay()
+        for wrong in replaying.differences(system, self.judge.published):
+            system.broken(wrong)
         if self.course.by_half:
             for wrong in ruled.wrongs(system.kafka, self.partitions, self.judge.published):
                 system.broken(wrong)

@@ -10,7 +10,7 @@ import pytest
 from pipeline.domain.shadow import slot
 from pipeline.domain.versions import Ruling
 from pipeline.wire.records import Announce, Control, Enforce, encode_control
-from tests.simulation import changes, history, ruled
+from tests.simulation import books, changes, ruled
 from tests.simulation.kafka import Record, Written
 from tests.simulation.system import NAMES
 
@@ -19,7 +19,7 @@ SEEDS = range(600)
 
 
 def drawn(seed: int) -> changes.Course:
-    return changes.draw(seed, history.book(seed % history.BOOKS), 8)
+    return changes.draw(seed, books.book(seed % books.BOOKS), 8)
 
 
 def test_a_share_of_the_seeds_has_changes_and_every_kind_comes() -> None:
@@ -39,7 +39,7 @@ def test_a_seed_draws_the_same_changes_again() -> None:
 def test_a_course_of_shadows_leaves_the_live_rulebook_as_it_is() -> None:
     seen = 0
     for seed in SEEDS:
-        course, book = drawn(seed), history.book(seed % history.BOOKS)
+        course, book = drawn(seed), books.book(seed % books.BOOKS)
         if course.shadows_only:
             for change in course.changes:
                 live = [j for j in change.rulebook["journeys"] if j.get("status") != "shadow"]
