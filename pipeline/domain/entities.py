@@ -122,7 +122,8 @@ class Address:
     """A phone or an email: its opt-ins by channel, who has it, what was sent to it.
 
     `queue`: attempts to be judged in order, once all of their instant are there. `held`: what was
-    postponed, by whom to tell. `fired`: when triggers went out by channel, for limits.
+    postponed, by whom to tell. `fired`: when triggers went out by channel, for limits. `overruled`:
+    the newest opt-out that an opt-in won over: it stays when that one is erased.
     """
 
     kind: AddressKind = "phone"
@@ -135,6 +136,7 @@ class Address:
     held: dict[str, Held] = field(default_factory=dict)
     fired: dict[Channel, list[int]] = field(default_factory=dict)
     last_fired: dict[str, int] = field(default_factory=dict)
+    overruled: dict[Channel, Consent] = field(default_factory=dict)
 
 
 Entity: TypeAlias = Person | Device | Case | Node | Address

@@ -26,9 +26,7 @@ def weigh(address: Address, to: str, claimed: Claimed, turn: Turn) -> None:
         not now.subscribed,
     )
     turn.say(evidence(claim, claimed.who, to, claimed.kind, None if wins else "older", turn.now))
-    if not wins:
-        return
-    address.consents[claim.channel] = Consent(
+    consent = Consent(
         claim.channel,
         claim.subscribed,
         claim.timestamp,
@@ -37,6 +35,10 @@ def weigh(address: Address, to: str, claimed: Claimed, turn: Turn) -> None:
         claim.text,
         claim.ref.source,
     )
+    _overrule(address, *((now, consent) if wins else (consent, now)))
+    if not wins:
+        return
+    address.consents[claim.channel] = consent
     address.via[claim.channel] = claim.via
     turn.say(_opt_in(address, to, claim.channel))
     if claimed.who.key and (now is None or now.subscribed != claim.subscribed):
@@ -45,6 +47,23 @@ def weigh(address: Address, to: str, claimed: Claimed, turn: Turn) -> None:
         turn.say(Happening(name, claimed.who, properties, turn.now))
     if now is not None and now.subscribed and not claim.subscribed:
         firing.opted_out(address, claim.channel, claim.ref, turn)
+
+
+def _overrule(address: Address, older: Consent | None, newer: Consent | None) -> None:
+    """Keep the newest opt-out that an opt-in wins over; what a newer opt-out says says it all."""
+    if newer is None or older is None:
+        return
+    if not newer.subscribed:
+        address.overruled.pop(newer.channel, None)
+    elif not older.subscribed:
+        kept = address.overruled.get(older.channel)
+        if kept is None or kept.timestamp < older.timestamp:
+            address.overruled[older.channel] = _bare(older)
+
+
+def _bare(opt_out: Consent) -> Consent:
+    """Without what was said: it is kept to outlive an erasure."""
+    return replace(opt_out, ip=None, source=None, text=None)
 
 
 def evidence(
@@ -91,11 +110,13 @@ def hold(address: Address, to: str, held: Held, turn: Turn) -> None:
 def wipe(address: Address, to: str, wipe: Wipe, turn: Turn) -> None:
     """Rule 20: opt-ins go, also for others; opt-outs stay, without what was said."""
     for channel, consent in list(address.consents.items()):
-        if consent.subscribed:
+        if not consent.subscribed:
+            address.consents[channel] = _bare(consent)
+        else:
             firing.opted_out(address, channel, None, turn)
             del address.consents[channel]
-        else:
-            address.consents[channel] = replace(consent, ip=None, source=None, text=None)
+            if channel in address.overruled:
+                address.consents[channel] = address.overruled.pop(channel)
         address.via.pop(channel, None)
         turn.say(OptIn(to, address.kind, channel, None))
     if wipe.who.user_id in address.user_ids:

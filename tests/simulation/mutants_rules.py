@@ -90,6 +90,13 @@ def opt_out_means_one_address() -> Iterator[None]:
 
 
 @mutant
+def overruled_opt_outs_are_forgotten() -> Iterator[None]:
+    """With an opt-in an erasure takes away what it had won over."""
+    with patch.object(weighing, "_overrule", nothing):
+        yield
+
+
+@mutant
 def opt_out_retracts_nothing() -> Iterator[None]:
     """What is out at an address that opted out stays as it is."""
     with patch.object(firing, "opted_out", nothing):
