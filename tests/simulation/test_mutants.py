@@ -46,6 +46,8 @@ RARE = {
     "erasure_forgets_cases": "process/test_against_oracle.py",
     # one seed in 30,000; case `20-erasure: an opt-out stays that an opt-in had won over`
     "overruled_opt_outs_are_forgotten": "process/test_against_oracle.py",
+    # one seed in 6,000; case `13-opt-in-events: an opt-in event of a device goes on waiting ...`
+    "waiting_opt_ins_lost_on_merge": "process/test_against_oracle.py",
     # an attempt must meet a pause at its address, and the resume come before its best-before
     "pause_keeps_what_it_held": "process/test_pause.py",
     # a lane ends its batches in order; the ledger does not rely on it
