@@ -27,6 +27,8 @@ RARE = {
     "visit_skips_when_it_goes_on": "process/test_visits.py",
     # a merge must hand a wait over from where a change was not taken yet to where it was
     "handed_over_is_not_ruled": "process/test_visits.py",
+    # what is late in one raw partition alone must be what a decision hangs on
+    "barrier_sees_one_raw_partition": "process/test_barrier.py",
     # the very last hop of a way must be the one that a decision hangs on, and be late
     "barrier_ends_a_round_too_early": "process/test_barrier.py",
     # one seed in 10,000: a start must come late, and a version between its cancel and it
@@ -50,6 +52,10 @@ RARE = {
     "waiting_opt_ins_lost_on_merge": "process/test_against_oracle.py",
     # an attempt must meet a pause at its address, and the resume come before its best-before
     "pause_keeps_what_it_held": "process/test_pause.py",
+    # what comes twice is passed over, and what came before it is missed as a lost batch is
+    "fetched_before_a_seek_is_delivered": "worker/test_transport_ledger.py",
+    # the same, where a batch waits in its lane
+    "stale_batches_handled": "worker/test_transport_ledger.py",
     # a lane ends its batches in order; the ledger does not rely on it
     "any_batch_done_is_safe": "worker/test_transport_ledger.py",
 }
