@@ -19,13 +19,12 @@ from pipeline.domain.reviews import next_due
 from pipeline.domain.rulings import rule
 from pipeline.domain.turn import Rules
 from pipeline.wire.state import (
-    LEDGER_KEY,
     SHELF_KEY,
     Shelf,
-    decode_entity,
     decode_shelf,
     encode_entity,
 )
+from tests.simulation.kept import Kept
 
 
 @dataclass
@@ -41,21 +40,19 @@ class Found:
 
 
 def look(
-    states: list[Any], rules_of: Callable[[Shelf], Rules], now: int
+    states: list[Any], kept: list[list[Kept]], rules_of: Callable[[Shelf], Rules], now: int
 ) -> tuple[Found, list[str]]:
-    """What there is, and what is wrong with it."""
+    """What there is, `kept` of each of the states, and what is wrong with it."""
     found, wrong = Found(), []
-    for number, state in enumerate(states):
+    for number, (state, entities) in enumerate(zip(states, kept, strict=True)):
         rules = rules_of(decode_shelf(state.entities.get(SHELF_KEY)))
-        for key, value in state.entities.items():
-            if key not in (LEDGER_KEY, SHELF_KEY):
-                ref, entity = decode_entity(value)
-                where = f"{ref.kind} {ref.id} of {number}"
-                if state.due.get(key) != fold.due(entity):
-                    wrong.append(f"{where} is in the index for {state.due.get(key)}")
-                _note(entity, found, where)
-                wrong += [f"{where}: {why}" for why in _kept(entity, rules)]
-                wrong += [f"{where}: {why}" for why in _undone(ref, entity, value, rules, now)]
+        for key, value, ref, entity in entities:
+            where = f"{ref.kind} {ref.id} of {number}"
+            if state.due.get(key) != fold.due(entity):
+                wrong.append(f"{where} is in the index for {state.due.get(key)}")
+            _note(entity, found, where)
+            wrong += [f"{where}: {why}" for why in _kept(entity, rules)]
+            wrong += [f"{where}: {why}" for why in _undone(ref, entity, value, rules, now)]
     return found, wrong
 
 

@@ -1,19 +1,17 @@
 """What entities say of each other, when nothing is on its way: each is told by messages alone."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from pipeline.domain.entities import Address, Device, Person
-from pipeline.domain.refs import Ref
-from pipeline.wire.state import LEDGER_KEY, SHELF_KEY, decode_entity
+from tests.simulation.kept import Kept
 
 
-def disagreements(states: list[Any]) -> Iterator[str]:
+def disagreements(all_: Iterable[Kept]) -> Iterator[str]:
     """Of all partitions together."""
     people: dict[str, Person] = {}
     devices: dict[str, Device] = {}
     addresses: dict[str, Address] = {}
-    for ref, entity in _entities(states):
+    for _, _, ref, entity in all_:
         if isinstance(entity, Person):
             people[ref.id] = entity
         elif isinstance(entity, Device):
@@ -23,13 +21,6 @@ def disagreements(states: list[Any]) -> Iterator[str]:
     yield from _holders(people, addresses)
     yield from _merged(people)
     yield from _linked(people, devices)
-
-
-def _entities(states: list[Any]) -> Iterator[tuple[Ref, object]]:
-    for state in states:
-        for key, value in state.entities.items():
-            if key not in (LEDGER_KEY, SHELF_KEY):
-                yield decode_entity(value)
 
 
 def _holders(people: dict[str, Person], addresses: dict[str, Address]) -> Iterator[str]:

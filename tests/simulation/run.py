@@ -34,6 +34,7 @@ from tests.simulation import (
 from tests.simulation.applying import Operator
 from tests.simulation.judge import Judge, calls_of
 from tests.simulation.kafka import Written
+from tests.simulation.kept import kept
 from tests.simulation.loop import Endless
 from tests.simulation.merging import Merger
 from tests.simulation.producer import Producer
@@ -200,11 +201,13 @@ class _Run:
         """While nothing is on its way: what the store holds."""
         system, judge = self.system, self.judge
         states = self._states()
-        found, wrong = accounts.look(states, rules_once, system.wall())
+        by_partition = [list(kept(state)) for state in states]
+        everything = [each for part in by_partition for each in part]
+        found, wrong = accounts.look(states, by_partition, rules_once, system.wall())
         sent, all_ = set(judge.triggers), self._limited and not self.erased
         wrong += accounts.unaccounted(found, judge.decided, sent, all_=all_)
-        wrong += judge.compacted.stale(states)
-        wrong += agreeing.disagreements(states)
+        wrong += judge.compacted.stale(everything)
+        wrong += agreeing.disagreements(everything)
         if wrong:
             system.broken("\n".join(wrong))
             raise system.loop.stopped or AssertionError

@@ -1,7 +1,7 @@
 """What compacted topics show: contacts and opt-ins as they are, each opt-in with its evidence."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ from pipeline.domain.entities import Address, Device, Person
 from pipeline.domain.outputs import OptIn
 from pipeline.domain.subject import who_is
 from pipeline.wire.outputs import describe
-from pipeline.wire.state import LEDGER_KEY, SHELF_KEY, decode_entity
+from tests.simulation.kept import Kept
 from tests.simulation.system import NAMES
 
 Json = dict[str, Any]
@@ -67,22 +67,19 @@ class Shown:
             if count > 1:
                 yield f"evidence of {evidence} {count} times"
 
-    def stale(self, states: list[Any]) -> Iterator[str]:
+    def stale(self, all_: Iterable[Kept]) -> Iterator[str]:
         """What is shown otherwise than the store holds it, when nothing is on its way."""
         contacts: dict[str, Json] = {}
         opt_ins: dict[str, Json] = {}
-        for state in states:
-            for stored, value in state.entities.items():
-                if stored not in (LEDGER_KEY, SHELF_KEY):
-                    ref, entity = decode_entity(value)
-                    if isinstance(entity, Person | Device):
-                        contacts |= _shown(entity.profile.contact(who_is(ref)), CONTACT)
-                    elif isinstance(entity, Address):
-                        for channel, consent in entity.consents.items():
-                            users = tuple(entity.user_ids)
-                            opt_in = OptIn(ref.id, entity.kind, channel, consent, "", users)
-                            shown = _shown(opt_in, (*OPT_IN, "userIds"))
-                            opt_ins |= shown if consent.subscribed else {}
+        for _, _, ref, entity in all_:
+            if isinstance(entity, Person | Device):
+                contacts |= _shown(entity.profile.contact(who_is(ref)), CONTACT)
+            elif isinstance(entity, Address):
+                for channel, consent in entity.consents.items():
+                    users = tuple(entity.user_ids)
+                    opt_in = OptIn(ref.id, entity.kind, channel, consent, "", users)
+                    shown = _shown(opt_in, (*OPT_IN, "userIds"))
+                    opt_ins |= shown if consent.subscribed else {}
         for topic, held, known in (
             ("contacts", contacts, self.contacts),
             ("optins", opt_ins, self._opt_ins),
