@@ -29,6 +29,7 @@ from tests.oracle.waits import (
     Wait,
     cancels,
     derive,
+    end_of,
     names_cancel,
     stale_on_arrival,
     starts_it,
@@ -230,12 +231,21 @@ class _Oracle:
         ]
 
     def _forget(self, now: int) -> None:
-        """Rule 11. What stands only because something was forgotten does not open a wait."""
-        self.cancels = [
+        """Rule 11. What stands only because something was forgotten does not open a wait.
+
+        Nor does a wait that a cancel ended grow longer when the cancel is forgotten.
+        """
+        remembered = [
             cancel
             for cancel in self.cancels
             if now <= max(cancel.time, cancel.event.log) + cancel.journey.memory
         ]
+        if len(remembered) < len(self.cancels):
+            for _, starts, known in self._groups():
+                for start in starts:
+                    if start.status == WAIT:
+                        start.ended = end_of(start, known)
+        self.cancels = remembered
         old = [
             start
             for start in self.starts
@@ -246,18 +256,27 @@ class _Oracle:
 
     def _settle(self, now: int) -> None:
         """Compare the waits with what was written; end what a cancel is known for (rule 6)."""
+        self._move()
         stood = {wait.anchor for wait in self._waits()}
         fresh = {start for start in self.starts if start.status is None}
         before = len(self.cancels), sum(start.forgotten for start in self.starts)
         self._forget(now)
         if before != (len(self.cancels), sum(start.forgotten for start in self.starts)):
-            for wait in self._waits():
-                if wait.anchor not in stood and wait.anchor not in fresh:
-                    wait.anchor.barred = True
+            while new := {wait.anchor for wait in self._waits()} - stood - fresh:
+                for anchor in new:
+                    anchor.barred = True  # what belonged to it may stand next
         while self._settle_once(now):
             pass
         for fired in self.fired:
             self._look_for_cancel(fired)
+
+    def _move(self) -> None:
+        """What a link or an alias brings is new to whom it comes to, unless it was decided."""
+        for start in self.starts:
+            person = self._person(start) if start.journey.match == "person" else None
+            if start.person != person and not (start.decided or start.forgotten):
+                start.stood = False
+            start.person = person
 
     def _settle_once(self, now: int) -> bool:
         changed = False

@@ -24,9 +24,11 @@ class Start:
     key: str | None
     closed: dict[int, str] = field(default_factory=dict)  # step -> outcome, never taken back
     last_decided_at: int = 0  # log time
-    stood: bool = False  # was the anchor of a wait at some time
+    stood: bool = False  # was the anchor of a wait of this person at some time
+    person: tuple[str, str] | None = None  # whose it was then; with match: key nobody's
     barred: bool = False  # stale_start for good
     forgotten: bool = False
+    ended: int | None = None  # where its wait ended when something of its key was forgotten
     erased: bool = False  # its person is; only the times stay (match: key)
     status: str | None = None  # as it was last written
 
@@ -147,6 +149,8 @@ def cancels(cancel: Cancel, start: Start) -> bool:
 def end_of(start: Start, known: Sequence[Cancel]) -> int:
     """Up to when further starts belong to the wait of this anchor."""
     last = max([start.time, *(start.deadline(step) for step in start.steps)])
+    if start.ended is not None:
+        last = min(last, start.ended)
     times = [cancel.time for cancel in known if cancel.time <= last and cancels(cancel, start)]
     return max(start.time, min(times)) if times else last
 
