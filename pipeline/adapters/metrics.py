@@ -104,6 +104,11 @@ class Metrics:
         self.owned = Gauge(
             "pipeline_partitions_owned", "State partitions of this worker", registry=self.registry
         )
+        self.cached = Gauge(
+            "pipeline_cached_entities",
+            "People, devices, addresses and cases that this worker has in memory",
+            registry=self.registry,
+        )
 
     def count(self, counter: Count, counts: Counter[str] | Mapping[str, int]) -> None:
         """Add counts by their one label."""

@@ -4,7 +4,7 @@ Nothing here decides. Bytes that can't be read halt the partition: they are neve
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pipeline.domain.entities import Entity
@@ -26,8 +26,8 @@ from pipeline.wire.state import (
     entity_key,
 )
 
-CACHE_MAX: Final = 20_000
-"""Entities kept decoded for one partition."""
+CACHE_MAX: Final = 50_000
+"""Entities kept decoded, of all partitions of a worker together: some 7 KB each."""
 
 END_OF_TIME: Final = 2**52
 """An instant (ms) after all others that still is exact as a score of Redis."""
@@ -50,9 +50,17 @@ class Halted(Exception):
 class Holdings:
     """Of one partition. Not for use by two tasks at once."""
 
-    def __init__(self, place: Place, store: Store, rules_of_: RulesOf | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        store: Store,
+        rules_of_: RulesOf | None = None,
+        keeps: Callable[[], int] = lambda: CACHE_MAX,
+    ) -> None:
+        """`keeps` tells how many entities may stay at the moment."""
         self.place = place
         self._rules_of = rules_of_
+        self._keeps = keeps
         self.watermark: Mark | None = None
         self.ledger = Ledger()
         self.shelf = Shelf()
@@ -167,8 +175,9 @@ class Holdings:
         self.trim()
 
     def trim(self) -> None:
-        """Let go of what is over the cache's size; not between folding and the commit."""
-        while len(self.entities) > CACHE_MAX:
+        """Let go of what was not used for longest; not between folding and the commit."""
+        most = self._keeps()
+        while len(self.entities) > most:
             self.entities.popitem(last=False)
 
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from pipeline.domain.messages import Record
 from pipeline.ports import START, Change, Entry, Mark, Store
-from pipeline.process.holdings import Halted, Holdings, Overtaken
+from pipeline.process.holdings import CACHE_MAX, Halted, Holdings, Overtaken
 from pipeline.process.portion import Aside, Missing, Oversized, Place, Portion
 from pipeline.process.shelf import RulesOf, put_in_force
 from pipeline.process.ticks import Passing, tick
@@ -73,10 +73,14 @@ class StateProcess:
         store: Store,
         committed: Callable[[Committed], None],
         rules_of: RulesOf | None = None,
+        keeps: Callable[[], int] = lambda: CACHE_MAX,
     ) -> None:
-        """`committed` is told of every commit, in order. `rules_of` compiles a shelf in its way."""
+        """`committed` is told of every commit, in order. `rules_of` compiles a shelf in its way.
+
+        `keeps` tells how many entities may stay in memory from one commit to the next.
+        """
         self.place = place
-        self._held = Holdings(place, store, rules_of)
+        self._held = Holdings(place, store, rules_of, keeps)
         self._committed = committed
         self._behind_gap: Mark | None = None
 
@@ -100,6 +104,11 @@ class StateProcess:
     def clock(self) -> int:
         """The latest tick taken, ms."""
         return self._held.ledger.clock
+
+    @property
+    def kept(self) -> int:
+        """How many entities are in memory."""
+        return len(self._held.entities)
 
     async def open(self) -> Mark:
         """Read where the store stands; what is behind it is to be read, see `begin`."""

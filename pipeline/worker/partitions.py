@@ -22,6 +22,7 @@ from pipeline.ports import (
     StoreUnavailable,
 )
 from pipeline.process.barrier import Barrier
+from pipeline.process.holdings import CACHE_MAX
 from pipeline.process.portion import Place
 from pipeline.process.relay import Relay
 from pipeline.process.state import Committed, Overtaken, StateProcess
@@ -77,8 +78,13 @@ class Partitions:
         overtaken: Callable[[], None] = lambda: None,
         check: Check = _unchecked,
         patience: float = LOG_SECONDS,
+        keeps: int = CACHE_MAX,
     ) -> None:
-        """`outward` makes a partition's publisher; `fail` ends the worker."""
+        """`outward` makes a partition's publisher; `fail` ends the worker.
+
+        `keeps`: so many entities stay in memory, however many partitions share them.
+        """
+        self._keeps = keeps
         self._patience = patience
         self._overtaken = overtaken
         self._check = check
@@ -102,6 +108,11 @@ class Partitions:
         return sorted(self._owned)
 
     @property
+    def kept(self) -> int:
+        """How many entities are in memory."""
+        return sum(owned.process.kept for owned in self._owned.values())
+
+    @property
     def leading(self) -> bool:
         """Whether this worker runs the barrier."""
         return self._leading is not None
@@ -123,7 +134,11 @@ class Partitions:
             self._told(number, change)
 
         place = Place(number, self._count, self._prefix, self._topic)
-        return StateProcess(place, self._store, committed)
+        return StateProcess(place, self._store, committed, keeps=self._share)
+
+    def _share(self) -> int:
+        """Of a partition, of the entities that stay in memory."""
+        return self._keeps // max(1, len(self._owned))
 
     async def _open(self, processes: Mapping[int, StateProcess]) -> Mapping[int, int]:
         """Where the store stands for these; returns where to read from."""

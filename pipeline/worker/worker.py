@@ -141,6 +141,7 @@ class Worker:
         for tp, lag in self.app.lag().items():
             self.metrics.lag.labels(tp.topic, str(tp.partition)).set(lag)
         self.metrics.owned.set(len(self.partitions.owned))
+        self.metrics.cached.set(self.partitions.kept)
         since = self.barrier.state.overdue_since
         waiting = 0 if since is None else self.parts.clock.now() - since
         self.metrics.tick_age.set(waiting / SECOND)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pipeline.adapters.memory_store import MemoryStore
+from pipeline.process import state
 from pipeline.process.rulebook_runner import Came, run_case
 from pipeline.rulebook.cases import case_of
 from pipeline.rulebook.compile import canonical_document
@@ -66,6 +67,16 @@ def test_a_history_worked_out_by_hand_gives_what_the_rules_say(
 
     wrong = check(case, result.outputs, result.decisions)
     assert not wrong, "\n".join([*wrong, *map(str, result.decisions)])
+
+
+@pytest.mark.parametrize(("rulebook", "case"), by_hand())
+def test_it_does_not_matter_whether_entities_stay_in_memory(
+    rulebook: dict[str, Any], case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = product(rulebook, case)
+    monkeypatch.setattr(state, "CACHE_MAX", 0)
+
+    assert product(rulebook, case) == kept
 
 
 @pytest.mark.parametrize("profile", PROFILES)

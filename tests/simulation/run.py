@@ -16,6 +16,7 @@ from pipeline.domain.messages import Erase, Record
 from pipeline.domain.refs import Ref
 from pipeline.ports import Mark
 from pipeline.process import barrier, holdings, relay, state
+from pipeline.process.holdings import CACHE_MAX
 from pipeline.process.pace import Pace
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
@@ -75,6 +76,9 @@ PORTIONS = (1, 2, 3, state.PORTION_MAX)
 TOGETHER = (1, 2, 3, 2000)
 """Entries of one publish; few, so that it may end within what one record caused."""
 
+KEEPS = (CACHE_MAX, CACHE_MAX, CACHE_MAX, 6, 0)
+"""Entities in a worker's memory: with few of them most are let go of and read again."""
+
 
 def run(seed: int) -> Outcome:
     """Raises `Failed` where something does not hold."""
@@ -114,6 +118,7 @@ class _Run:
         self._limited = "limits" in book.get("calling", {})
         self.system = System(rng, self.history.begin, raw, self.partitions)
         self.system.largest_fetch = rng.choice([1, 3, 10, 50])
+        self.system.keeps = Random(f"keeps:{seed}").choice(KEEPS)
         books = [book, *(change.rulebook for change in self.course.changes)]
         self.judge = Judge(self.system, books)
         self.operator = Operator(self.system, Random(f"operator:{seed}"))

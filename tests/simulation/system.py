@@ -8,6 +8,7 @@ from faust.types import TP
 
 from pipeline.names import Names
 from pipeline.ports import Change, Mark, Store
+from pipeline.process.holdings import CACHE_MAX
 from pipeline.process.normalize import Normalizer
 from tests.simulation.group import Group
 from tests.simulation.kafka import Kafka
@@ -72,6 +73,8 @@ class System:
         self.restless = Gate(shut=True)
         """Open since something happened to Redis, or to what was fetched."""
         self.largest_fetch = 50
+        self.keeps = CACHE_MAX
+        """Entities in a worker's memory."""
         self.strays = 0
         """So many batches are lost between the fetch and their lane."""
         self.lines: list[tuple[float, str, str]] = []

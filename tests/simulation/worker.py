@@ -112,6 +112,7 @@ class Worker:
             barrier=barrier,
             committed=lambda *_: None,
             fail=self.fail,
+            keeps=system.keeps,
         )
         handlers = {NAMES.raw: self._normalize, NAMES.events: self._apply}
         self._lanes = Lanes(self._ledger, handlers, 90.0, self.fail, TOGETHER)

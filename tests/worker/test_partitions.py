@@ -15,6 +15,7 @@ from pipeline.ports import Change, Entry, LogUnavailable, Mark
 from pipeline.process.barrier import Barrier
 from pipeline.process.belonging import Refused
 from pipeline.process.guard import Guard
+from pipeline.process.holdings import CACHE_MAX
 from pipeline.process.normalize import Normalizer
 from pipeline.process.state import Halted
 from pipeline.wire.records import Tick, encode_control
@@ -29,7 +30,8 @@ TOPICS = (NAMES.triggers, NAMES.decisions, NAMES.contacts, NAMES.optins, NAMES.e
 class World:
     """The transport is played by hand: `settle` reads until nothing is left to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: int = CACHE_MAX) -> None:
+        self.keeps = keeps
         self.store = MemoryStore()
         self.clock = ManualClock(BEGIN)
         self.log = MemoryLog(self.clock, NAMES, PARTITIONS)
@@ -81,6 +83,7 @@ class World:
             overtaken=overtaken,
             check=check,
             patience=patience,
+            keeps=self.keeps,
         )
         await self.partitions.on_assigned(TPS)
         for tp, offset in (await self.partitions.positions(TPS)).items():
@@ -148,10 +151,8 @@ def known(user: str) -> list[dict[str, object]]:
     ]
 
 
-@pytest_asyncio.fixture
-async def world() -> AsyncIterator[World]:
-    """Five people who wait; then two hours pass and all triggers are out."""
-    made = World()
+async def five_called(made: World) -> None:
+    """Five people wait; then two hours pass and all triggers are out."""
     for number in range(PARTITIONS):
         for value in RULES:
             made.log.write(NAMES.events, value, partition=number)
@@ -163,8 +164,25 @@ async def world() -> AsyncIterator[World]:
     await made.settle()
     assert len(made.log.read(NAMES.triggers)) == 5
     assert made.overtaken == 0
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    await five_called(made)
     yield made
     await made.partitions.close()
+
+
+@pytest.mark.parametrize("keeps", [0, 4])
+async def test_partitions_share_what_a_worker_keeps_in_memory(world: World, keeps: int) -> None:
+    small = World(keeps)
+    await five_called(small)
+    try:
+        assert small.partitions.kept <= keeps < world.partitions.kept
+        assert small.published() == world.published()
+    finally:
+        await small.partitions.close()
 
 
 @pytest.mark.parametrize("noticed", ["by a commit", "by the audit"])
