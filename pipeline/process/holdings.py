@@ -27,7 +27,7 @@ from pipeline.wire.state import (
 )
 
 CACHE_MAX: Final = 50_000
-"""Entities kept decoded, of all partitions of a worker together: some 7 KB each."""
+"""Entities kept decoded, of all partitions of a worker together: some 9 KB each."""
 
 END_OF_TIME: Final = 2**52
 """An instant (ms) after all others that still is exact as a score of Redis."""

@@ -2,8 +2,8 @@
 
 *Backlog*: so many events of new people are in the raw topic before two workers start; rate, CPU
 and the workers' memory until a reader has everything. How memory grows is the slope of the second
-half of the run; it levels off once the cache of entities is full (20,000 a partition: some
-million events). Redis' memory is its state and the outboxes: what is decided and not published yet.
+half of the run; it levels off once the cache of entities is full (50,000 a worker: half a million
+events). Redis' memory is its state and the outboxes: what is decided and not published yet.
 *Storm*: workers take people with an open wait and are stopped before any deadline; when all have
 passed two workers start again, and from the same moment calls of new people are sent at 30 % of
 the backlog's rate (intended times, as in `latency`). Counted are the time from the first byte to
