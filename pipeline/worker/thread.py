@@ -101,6 +101,10 @@ class BatchThread(AIOKafkaConsumerThread):
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Quiet: the failure is raised where the worker is run, not printed from here."""
 
+    async def _wakeup_timer_in_thread(self) -> None:
+        """Nothing: mode's own gives the app's loop a coroutine every second, which wakes nobody
+        and, where the loop ends before it has begun, is left behind with a warning."""
+
     def _create_worker_consumer(self, transport: KafkaTransport) -> aiokafka.AIOKafkaConsumer:
         options = self.shared.options
         return aiokafka.AIOKafkaConsumer(

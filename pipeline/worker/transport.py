@@ -177,5 +177,5 @@ async def _end(app: BatchApp, starting: Awaitable[None]) -> None:
             await starting
     except Exception as exc:  # noqa: BLE001 - run raises it
         app.fail(exc)
-    for _ in range(3):  # the last call of mode's thread into this loop, or it warns at its end
+    for _ in range(3):  # what mode's thread has put into this loop last
         await asyncio.sleep(0)
