@@ -54,8 +54,8 @@ class Holdings:
         self,
         place: Place,
         store: Store,
-        rules_of_: RulesOf | None = None,
-        keeps: Callable[[], int] = lambda: CACHE_MAX,
+        rules_of_: RulesOf | None,
+        keeps: Callable[[], int],
     ) -> None:
         """`keeps` tells how many entities may stay at the moment."""
         self.place = place

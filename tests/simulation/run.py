@@ -16,7 +16,6 @@ from pipeline.domain.messages import Erase, Record
 from pipeline.domain.refs import Ref
 from pipeline.ports import Mark
 from pipeline.process import barrier, holdings, relay, state
-from pipeline.process.holdings import CACHE_MAX
 from pipeline.process.pace import Pace
 from pipeline.wire.records import Announce, Enforce, encode, encode_control
 from pipeline.wire.state import partition_of
@@ -76,7 +75,7 @@ PORTIONS = (1, 2, 3, state.PORTION_MAX)
 TOGETHER = (1, 2, 3, 2000)
 """Entries of one publish; few, so that it may end within what one record caused."""
 
-KEEPS = (CACHE_MAX, CACHE_MAX, CACHE_MAX, 6, 0)
+KEEPS = (*[holdings.CACHE_MAX] * 3, 6, 0)
 """Entities in a worker's memory: with few of them most are let go of and read again."""
 
 
